@@ -1,0 +1,62 @@
+package dispatch
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Progress is kept in rows as short JSON: {"attempts":2,"waiting":ms,"last":[[ms,status,took ms],…],"error":"…"}.
+type progressRow struct {
+	Attempts int       `json:"attempts,omitempty"`
+	Waiting  int64     `json:"waiting,omitempty"`
+	Last     []Attempt `json:"last,omitempty"`
+	Error    string    `json:"error,omitempty"`
+}
+
+// EncodeProgress returns the bytes that a row keeps; nil for no progress.
+func EncodeProgress(p []Progress) ([]byte, error) {
+	if len(p) == 0 {
+		return nil, nil
+	}
+	rows := make([]progressRow, len(p))
+	for i, one := range p {
+		rows[i] = progressRow{one.Attempts, Millis(one.WaitingSince), one.Last, one.Error}
+	}
+	b, err := json.Marshal(rows)
+	if err != nil {
+		return nil, fmt.Errorf("encoding progress: %w", err)
+	}
+	return b, nil
+}
+
+// DecodeProgress is the inverse of [EncodeProgress].
+func DecodeProgress(b []byte) ([]Progress, error) {
+	if len(b) == 0 {
+		return nil, nil
+	}
+	var rows []progressRow
+	if err := json.Unmarshal(b, &rows); err != nil {
+		return nil, fmt.Errorf("decoding progress: %w", err)
+	}
+	p := make([]Progress, len(rows))
+	for i, row := range rows {
+		p[i] = Progress{row.Attempts, FromMillis(row.Waiting), row.Last, row.Error}
+	}
+	return p, nil
+}
+
+// MarshalJSON writes [ms since 1970, status, ms it took].
+func (a Attempt) MarshalJSON() ([]byte, error) {
+	return json.Marshal([3]int64{Millis(a.At), int64(a.Status), a.Took.Milliseconds()})
+}
+
+// UnmarshalJSON is the inverse of MarshalJSON.
+func (a *Attempt) UnmarshalJSON(b []byte) error {
+	var row [3]int64
+	if err := json.Unmarshal(b, &row); err != nil {
+		return err
+	}
+	*a = Attempt{At: FromMillis(row[0]), Status: int(row[1]), Took: time.Duration(row[2]) * time.Millisecond}
+	return nil
+}

@@ -1,0 +1,108 @@
+package dispatch
+
+import "time"
+
+// FormatVersion is the version of the row's format that this code writes. A claim leaves rows of a newer
+// one alone.
+const FormatVersion = 1
+
+// State is where a task is in its life; see the diagram in the package's documentation.
+type State string
+
+// The states. All but Scheduled are final.
+const (
+	Scheduled State = "scheduled" // somebody looks at it at DueAt; leased while it also has a lease
+	Delivered State = "delivered" // the receiver answered with a success code
+	Stopped   State = "stopped"   // a stop code, or ten lapses in a row
+	Exhausted State = "exhausted" // the last attempt failed, or it waited 14 days
+	Expired   State = "expired"   // expireAt came first
+	Cancelled State = "cancelled" // by a person or a producer
+)
+
+// Final reports whether a task in this state is never attempted again, unless by hand.
+func (s State) Final() bool { return s != Scheduled }
+
+// Failed reports whether the state is an end that nobody asked for: such tasks are kept in their queue's history.
+func (s State) Failed() bool { return s == Stopped || s == Exhausted || s == Expired }
+
+// Task is one outgoing call that must happen: its row. All times are UTC with a resolution of one
+// millisecond (TTL: one second); the zero time means that there is none.
+type Task struct {
+	ID      string
+	State   State
+	Reason  string    // why it is in a final state, at most 200 bytes
+	Queue   string    // the tasks that share limits
+	Run     int       // 1, and 1 more for each run by hand
+	EndedAt time.Time // when it became final
+
+	Doc  []byte // what was asked, as JSON; see [Doc]
+	Hash []byte // SHA-256 of the input before defaults and delays: tells a repeated enqueue from a conflicting one
+
+	Timeout  time.Duration // of one attempt, whole seconds; copied out of Doc for the conditions
+	ExpireAt time.Time     // never sent from then on; copied out of Doc for the conditions
+
+	DueAt time.Time // when somebody must look at it next; of a failure in the history: its end
+	Lane  string    // the shard of the due index it is in, "" for none; see [Lane]
+
+	Lease      string    // who holds it: a random token, "" for nobody
+	Until      time.Time // the lease's end
+	Generation int64     // begins at the time of the put in ms, 1 more per claim and per edit: fences every later write
+
+	Progress []Progress // per target; empty before the first attempt
+	Lapses   int        // leases in a row that ended unsettled
+
+	TTL     time.Time // from then on the row counts as absent and may be deleted
+	Version int       // of the row's format
+}
+
+// Leased reports whether the task is held by somebody at now.
+func (t Task) Leased(now time.Time) bool { return t.Lease != "" && now.Before(t.Until) }
+
+// progress returns what is known of the task's only target so far.
+func (t Task) progress() Progress {
+	if len(t.Progress) == 0 {
+		return Progress{}
+	}
+	return t.Progress[0]
+}
+
+// Progress is what is known of one target of a task. Every write bills the whole row, so it stays small.
+type Progress struct {
+	Attempts     int       // counted attempts of this run; waiting spends none
+	WaitingSince time.Time // since when the receiver has said "not yet" and nothing else
+	Last         []Attempt // the last five, oldest first
+	Error        string    // of the last attempt that failed, at most 200 bytes
+}
+
+// Attempt is one call whose outcome is known.
+type Attempt struct {
+	At     time.Time     // when it was sent
+	Status int           // the answer's HTTP status, 0 if none came
+	Took   time.Duration // until the answer was read, or the failure known
+}
+
+// Hint is an id that may be due. It is never a right to send: only a claim is.
+type Hint struct {
+	ID    string    `json:"id"`
+	Queue string    `json:"queue,omitempty"`
+	DueAt time.Time `json:"dueAt,omitzero"`
+}
+
+// Hint returns the hint that hands this task over.
+func (t Task) Hint() Hint { return Hint{ID: t.ID, Queue: t.Queue, DueAt: t.DueAt} }
+
+// Millis returns t as the rows keep it, in ms since 1970; 0 for the zero time.
+func Millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+// FromMillis is the inverse of [Millis].
+func FromMillis(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
