@@ -3,6 +3,7 @@ package dispatch
 import (
 	"hash/fnv"
 	"strconv"
+	"strings"
 )
 
 // Lane names the shard of the queue's due index that a task belongs to. One lane bears what one DynamoDB
@@ -11,12 +12,19 @@ func Lane(queue, id string, lanes int) string {
 	return queue + "#" + strconv.Itoa(shard(id, lanes))
 }
 
-// HistoryLane names the shard of a queue's history of failures that a task belongs to.
-func HistoryLane(queue, id string, lanes int) string {
-	return queue + historyMark + strconv.Itoa(shard(id, lanes))
+const historyMark = "!failed#"
+
+// historyOf returns the lane of the queue's history of failures that belongs to a live lane.
+func historyOf(lane string) string {
+	queue, shard, _ := strings.Cut(lane, "#")
+	return queue + historyMark + shard
 }
 
-const historyMark = "!failed#"
+// QueueOf returns the queue that a lane, live or of the history, belongs to.
+func QueueOf(lane string) string {
+	queue, _, _ := strings.Cut(lane, "#")
+	return strings.TrimSuffix(queue, "!failed")
+}
 
 // Lanes names all live lanes of a queue that has n.
 func Lanes(queue string, n int) []string { return numbered(queue+"#", n) }

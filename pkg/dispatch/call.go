@@ -1,0 +1,30 @@
+package dispatch
+
+import (
+	"strconv"
+	"time"
+)
+
+// Call is one attempt about to be made: what a sender needs to know.
+type Call struct {
+	Task    Task
+	Doc     Doc
+	Attempt int           // its number, from 1
+	Timeout time.Duration // for the whole of it: connecting, sending, and reading the answer's body
+}
+
+// IdempotencyKey is the same for all attempts of one run of a task, so that a receiver can tell a repeated
+// call; a run by hand has its own, because it must not be dropped as a duplicate.
+func (c Call) IdempotencyKey() string {
+	if c.Task.Run <= 1 {
+		return c.Task.ID
+	}
+	return c.Task.ID + "/" + strconv.Itoa(c.Task.Run)
+}
+
+// Answer is what came of a call.
+type Answer struct {
+	Status     int           // HTTP status; 0 if no answer came
+	Error      string        // why none came; "" if one did
+	RetryAfter time.Duration // from the answer's Retry-After, 0 if none: no retry before that
+}

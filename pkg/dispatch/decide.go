@@ -1,0 +1,136 @@
+package dispatch
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Outcome is what an answer means.
+type Outcome string
+
+// The outcomes.
+const (
+	OutcomeDelivered Outcome = "delivered"
+	OutcomeRetry     Outcome = "retry"   // failed; counts as an attempt
+	OutcomeWait      Outcome = "wait"    // "not yet"; counts as none
+	OutcomeStopped   Outcome = "stopped" // a stop code: no further attempt makes sense
+)
+
+const (
+	teapot   = 418 // stops a task unless it is a success code
+	tooEarly = 425 // says "not yet" unless wait codes are given
+
+	keptAttempts = 5
+	keptText     = 200
+	// pulledForward is how long before the last useful moment a retry is made that would come too late.
+	pulledForward = time.Minute
+)
+
+// Judge says what an answer means: a transport error is a retry; then success, stop and wait codes, in
+// this order; everything else is a retry.
+func Judge(d Doc, a Answer) Outcome {
+	switch {
+	case a.Status == 0:
+		return OutcomeRetry
+	case d.SuccessCodes.Has(a.Status):
+		return OutcomeDelivered
+	case d.StopCodes.Has(a.Status) || a.Status == teapot:
+		return OutcomeStopped
+	case d.WaitCodes.Has(a.Status):
+		return OutcomeWait
+	default:
+		return OutcomeRetry
+	}
+}
+
+// Decide returns the task as it is after an attempt that was sent at sent, took took and was answered with
+// a, and what that answer meant. It is pure: chance, in [0, 1), is the jitter's randomness. The task keeps
+// its lease and generation; who settles it writes the rest.
+func Decide(t Task, d Doc, a Answer, sent time.Time, took time.Duration, chance float64) (Task, Outcome) {
+	outcome, now := Judge(d, a), sent.Add(took)
+	p := t.progress()
+	p.Last = append(slices.Clone(p.Last), Attempt{At: sent, Status: a.Status, Took: took})
+	if extra := len(p.Last) - keptAttempts; extra > 0 {
+		p.Last = p.Last[extra:]
+	}
+	if outcome != OutcomeWait {
+		p.Attempts++
+		p.WaitingSince = time.Time{}
+	}
+	p.Error = ""
+	if outcome != OutcomeDelivered {
+		p.Error = Shorten(a.describe())
+	}
+	after := func(p Progress) Task { t.Progress = []Progress{p}; return t }
+
+	switch outcome {
+	case OutcomeDelivered:
+		return after(p).finish(Delivered, "", now), outcome
+	case OutcomeStopped:
+		return after(p).finish(Stopped, fmt.Sprintf("stop code %d", a.Status), now), outcome
+	case OutcomeWait:
+		if p.WaitingSince.IsZero() {
+			p.WaitingSince = sent
+		}
+		if t.ExpireAt.IsZero() && !now.Before(p.WaitingSince.Add(MaxWaiting)) {
+			return after(p).finish(Exhausted, "waited 14 days", now), outcome
+		}
+	case OutcomeRetry:
+		if p.Attempts >= d.Attempts.Limit {
+			return after(p).finish(Exhausted, fmt.Sprintf("attempt %d of %d failed: %s", p.Attempts, d.Attempts.Limit, p.Error), now), outcome
+		}
+	}
+
+	next := now.Add(max(a.RetryAfter, jittered(d.Attempts.Wait(max(1, p.Attempts)), d.Attempts.Jitter, chance)))
+	if !t.ExpireAt.IsZero() && next.After(t.ExpireAt.Add(-t.Timeout)) {
+		last := t.ExpireAt.Add(-t.Timeout - pulledForward)
+		if last.Sub(now) < max(a.RetryAfter, time.Duration(d.Attempts.Interval)*time.Second) {
+			return after(p).finish(Expired, "the next attempt would come too late", now), outcome
+		}
+		next = last
+	}
+	t = after(p)
+	t.DueAt = roundUp(next)
+	return t, outcome
+}
+
+// roundUp returns the first millisecond that is not before t: rows keep no less, and nothing is sent early.
+func roundUp(t time.Time) time.Time {
+	return t.Add(time.Millisecond - 1).Truncate(time.Millisecond).UTC()
+}
+
+func jittered(wait time.Duration, jitter, chance float64) time.Duration {
+	return time.Duration(float64(wait) * (1 + jitter*(2*chance-1)))
+}
+
+func (a Answer) describe() string {
+	if a.Status == 0 {
+		return a.Error
+	}
+	return fmt.Sprintf("status %d", a.Status)
+}
+
+// finish returns the task in a final state. It leaves its lane; a failure goes into its queue's history.
+// The TTL is the caller's to add.
+func (t Task) finish(s State, reason string, now time.Time) Task {
+	t.State, t.Reason, t.EndedAt = s, Shorten(reason), roundUp(now)
+	if s.Failed() {
+		t.Lane, t.DueAt = historyOf(t.Lane), t.EndedAt
+	} else {
+		t.Lane, t.DueAt = "", time.Time{}
+	}
+	return t
+}
+
+// Shorten cuts a text to what a row keeps, 200 bytes, at a character's end.
+func Shorten(s string) string {
+	if len(s) <= keptText {
+		return s
+	}
+	cut := keptText
+	for cut > 0 && s[cut]&0xC0 == 0x80 {
+		cut--
+	}
+	return s[:cut]
+}

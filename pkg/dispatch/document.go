@@ -1,0 +1,117 @@
+package dispatch
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"time"
+)
+
+// Doc is what was asked of a task, with defaults filled in and times made absolute: the part of the row
+// that no attempt changes. Its JSON is the row's doc.
+type Doc struct {
+	CreatedAt time.Time         `json:"createdAt"`
+	Method    string            `json:"method"` // GET, POST, PUT, PATCH or DELETE
+	URI       string            `json:"uri"`    // absolute
+	Headers   map[string]string `json:"headers,omitempty"`
+	Body      json.RawMessage   `json:"body,omitempty"`   // a JSON string or any other JSON; at most one of Body and Claims
+	Claims    json.RawMessage   `json:"claims,omitempty"` // an object that becomes a JWT
+	Format    Format            `json:"format"`
+
+	SuccessCodes Codes    `json:"successCodes"`
+	StopCodes    Codes    `json:"stopCodes,omitempty"`
+	WaitCodes    Codes    `json:"waitCodes,omitempty"`
+	Attempts     Attempts `json:"attempts"`
+	HTTPTimeout  int      `json:"httpTimeout"` // seconds, 1–600
+
+	FirstDueAt time.Time `json:"dueAt"`             // of the first run
+	ExpireAt   time.Time `json:"expireAt,omitzero"` // of the first run
+}
+
+// Format says what the body of a call looks like.
+type Format string
+
+// The formats.
+const (
+	Envelope Format = "envelope" // {"request": <body>, "__task": {…}}
+	Raw      Format = "raw"      // the body as it is
+)
+
+// Attempts is a task's retry policy.
+type Attempts struct {
+	Limit       int     `json:"limit"`                 // attempts in all, at least 1
+	Interval    int     `json:"interval"`              // seconds between two attempts, at least 1
+	Backoff     float64 `json:"backoff"`               // the interval is multiplied by it after each attempt, 1–100
+	MaxInterval int     `json:"maxInterval,omitempty"` // seconds that the interval grows to at most; 0: MaxInterval
+	Jitter      float64 `json:"jitter,omitempty"`      // 0–1: the interval is multiplied by a random number in [1-jitter, 1+jitter]
+}
+
+// The defaults, and the limits that a task's own settings cannot pass.
+const (
+	DefaultQueue       = "default"
+	DefaultInterval    = 60      // seconds
+	DefaultBackoff     = 1.0     // every interval the same
+	DefaultHTTPTimeout = 30      // seconds
+	DefaultLimit       = 1440    // attempts of a task that does not expire: a day of minutes
+	MaxInterval        = 1209600 // seconds: 14 days
+	MaxHTTPTimeout     = 600     // seconds: leaves a Lambda function time to settle
+	MaxWaiting         = 14 * 24 * time.Hour
+	MaxLapses          = 10
+	MinRetention       = 8 * time.Hour // more than enqueue's event age, so that no re-sent put finds its row gone
+	DefaultRetention   = 7 * 24 * time.Hour
+)
+
+// Lifetime returns how long after its creation a task expires, 0 if never.
+func (d Doc) Lifetime() time.Duration {
+	if d.ExpireAt.IsZero() {
+		return 0
+	}
+	return d.ExpireAt.Sub(d.CreatedAt)
+}
+
+// Timeout returns the longest that one attempt may take.
+func (d Doc) Timeout() time.Duration { return time.Duration(d.HTTPTimeout) * time.Second }
+
+// Wait returns the time from the n-th attempt (from 1) to the next, before jitter.
+func (a Attempts) Wait(n int) time.Duration {
+	most := MaxInterval
+	if a.MaxInterval > 0 {
+		most = a.MaxInterval
+	}
+	seconds := float64(a.Interval) * math.Pow(a.Backoff, float64(n-1))
+	if !(seconds < float64(most)) {
+		seconds = float64(most)
+	}
+	return time.Duration(seconds * float64(time.Second))
+}
+
+// defaultLimit is how often the interval fits into the task's life, rounded up: a retry that could only
+// come after the expiry is not promised.
+func defaultLimit(interval int, firstDueAt, expireAt time.Time) int {
+	if expireAt.IsZero() {
+		return DefaultLimit
+	}
+	step := time.Duration(interval) * time.Second
+	return max(1, int((expireAt.Sub(firstDueAt)+step-1)/step))
+}
+
+// EncodeDoc returns the bytes that a row keeps.
+func EncodeDoc(d Doc) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false) // the body must read back as it was given
+	if err := e.Encode(d); err != nil {
+		return nil, fmt.Errorf("encoding a task's document: %w", err)
+	}
+	return bytes.TrimRight(b.Bytes(), "\n"), nil
+}
+
+// DecodeDoc is the inverse of [EncodeDoc].
+func DecodeDoc(b []byte) (Doc, error) {
+	var d Doc
+	if err := json.Unmarshal(b, &d); err != nil {
+		return Doc{}, fmt.Errorf("decoding a task's document: %w", err)
+	}
+	return d, nil
+}
