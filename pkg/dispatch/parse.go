@@ -1,0 +1,262 @@
+package dispatch
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+const (
+	maxTasks = 1000
+	maxID    = 128
+	// maxDoc leaves room in a row for everything that is not the document.
+	maxDoc = MaxRow - 8<<10
+)
+
+// asked is one task of an input: what the row needs that the document does not hold.
+type asked struct {
+	id, queue string
+	pointer   string
+	doc       Doc
+	hash      []byte
+}
+
+// parser reads the input of enqueue.
+type parser struct {
+	faults    faults
+	now       time.Time
+	queues    []string // that exist
+	allowHTTP bool     // besides https
+	canSign   bool     // there is a key for claims
+}
+
+// parse reads one task, or {"tasks": […]}: then batch is true. The error is an *InvalidInput with every fault.
+func (p *parser) parse(input []byte) (tasks []asked, batch bool, err error) {
+	if checkSyntax(input, &p.faults); len(p.faults.list) > 0 {
+		return nil, false, p.faults.err()
+	}
+	o, ok := readObject(jsontext.Value(input), "", &p.faults)
+	if !ok {
+		return nil, false, p.faults.err()
+	}
+	if _, batch = o.fields["tasks"]; !batch {
+		tasks = []asked{p.task(o)}
+		return tasks, false, p.faults.err()
+	}
+	o.only("tasks")
+	if o.fields["tasks"].Kind() != '[' {
+		o.fault("tasks", "must be a list of tasks")
+		return nil, true, p.faults.err()
+	}
+	items := readArray(o.fields["tasks"])
+	if len(items) == 0 || len(items) > maxTasks {
+		o.fault("tasks", "must hold 1 to %d tasks, not %d", maxTasks, len(items))
+		return nil, true, p.faults.err()
+	}
+	for i, item := range items {
+		pointer := jsontext.Pointer(fmt.Sprintf("/tasks/%d", i))
+		if one, ok := readObject(item, pointer, &p.faults); ok {
+			tasks = append(tasks, p.task(one))
+		}
+		if len(p.faults.list) >= maxFaults {
+			break
+		}
+	}
+	return tasks, true, p.faults.err()
+}
+
+func (p *parser) task(o object) asked {
+	o.only("id", "method", "uri", "headers", "body", "claims", "format", "expireAt", "dueAt", "delay",
+		"successCodes", "successCode", "stopCodes", "waitCodes", "attempts", "httpTimeout", "queue")
+	a := asked{id: o.text("id"), queue: o.text("queue"), pointer: string(o.pointer), hash: hashOf(o)}
+	if o.has("id") && !validID(a.id) {
+		o.fault("id", "must be 1 to %d characters of A-Z a-z 0-9 _ . : -", maxID)
+	}
+	if a.queue == "" {
+		a.queue = DefaultQueue
+	}
+	if !slices.Contains(p.queues, a.queue) {
+		o.fault("queue", "there is no queue %q; there are %s", a.queue, strings.Join(p.queues, ", "))
+	}
+	a.doc = Doc{CreatedAt: roundUp(p.now), HTTPTimeout: o.integer("httpTimeout", DefaultHTTPTimeout, 1, MaxHTTPTimeout)}
+	p.request(o, &a.doc)
+	p.codes(o, &a.doc)
+	p.times(o, &a.doc)
+	p.attempts(o, &a.doc)
+	return a
+}
+
+// request reads what is sent, and where to.
+func (p *parser) request(o object, d *Doc) {
+	d.Method, d.URI, d.Format = o.text("method"), o.text("uri"), Format(o.text("format"))
+	if d.Method == "" {
+		d.Method = "POST"
+	}
+	if !slices.Contains([]string{"GET", "POST", "PUT", "PATCH", "DELETE"}, d.Method) {
+		o.fault("method", "must be GET, POST, PUT, PATCH or DELETE")
+	}
+	if !o.has("uri") {
+		o.fault("uri", "is required: where the call goes")
+	} else if err := checkURI(d.URI, p.allowHTTP); d.URI != "" && err != nil {
+		o.fault("uri", "%v", err)
+	}
+	if d.Format == "" {
+		d.Format = Envelope
+	}
+	if d.Format != Envelope && d.Format != Raw {
+		o.fault("format", "must be envelope or raw")
+	}
+	if o.has("body") {
+		d.Body = compact(o.fields["body"])
+	}
+	if o.has("claims") {
+		d.Claims = compact(o.fields["claims"])
+		switch {
+		case o.fields["claims"].Kind() != '{':
+			o.fault("claims", "must be an object: it becomes a JWT")
+		case o.has("body"):
+			o.fault("claims", "give body or claims, not both")
+		case !p.canSign:
+			o.fault("claims", "there is no signing key to make a JWT with")
+		}
+	}
+	if d.Method == "GET" && (o.has("body") || o.has("claims")) {
+		o.fault("method", "a GET carries no body; use POST, or put it into the uri")
+	}
+	if o.has("headers") {
+		if h, ok := readObject(o.fields["headers"], o.pointer.AppendToken("headers"), o.faults); ok {
+			d.Headers = headers(h)
+		}
+	}
+}
+
+// codes reads which answers mean what.
+func (p *parser) codes(o object, d *Doc) {
+	name := "successCodes"
+	if o.has("successCode") {
+		if name = "successCode"; o.has("successCodes") {
+			o.fault(name, "is the older name of successCodes: give one of them")
+		}
+	}
+	d.SuccessCodes = o.codes(name, Codes{{200, 299}})
+	d.StopCodes = o.codes("stopCodes", nil)
+	d.WaitCodes = o.codes("waitCodes", Codes{{tooEarly, tooEarly}})
+}
+
+// codes reads a code, a class, a range or a list of them.
+func (o object) codes(name string, fallback Codes) Codes {
+	if !o.has(name) {
+		return fallback
+	}
+	items, v := []jsontext.Value{o.fields[name]}, o.fields[name]
+	if v.Kind() == '[' {
+		items = readArray(v)
+	}
+	codes := Codes{}
+	for i, item := range items {
+		text := string(item)
+		if item.Kind() == '"' {
+			text = unquote(item)
+		}
+		r, err := ParseCodeRange(text)
+		if err != nil {
+			pointer := o.pointer.AppendToken(name)
+			if v.Kind() == '[' {
+				pointer = pointer.AppendToken(fmt.Sprint(i))
+			}
+			o.faults.add(string(pointer), "%v", err)
+			continue
+		}
+		codes = append(codes, r)
+	}
+	if len(items) == 0 && name == "successCodes" {
+		o.fault(name, "must not be empty: nothing could ever be delivered")
+	}
+	return codes
+}
+
+// times reads when a task is due and when it expires.
+func (p *parser) times(o object, d *Doc) {
+	d.FirstDueAt = d.CreatedAt
+	if o.has("dueAt") && o.has("delay") {
+		o.fault("delay", "give dueAt or delay, not both")
+	}
+	if due := o.instant("dueAt"); due.After(d.CreatedAt) {
+		d.FirstDueAt = due
+	}
+	if delay := o.number("delay", 0, 0, 10*365*24*3600); delay > 0 {
+		d.FirstDueAt = roundUp(d.CreatedAt.Add(time.Duration(delay * float64(time.Second))))
+	}
+	if d.ExpireAt = o.instant("expireAt"); d.ExpireAt.IsZero() {
+		return
+	}
+	switch {
+	case !d.ExpireAt.After(p.now):
+		o.fault("expireAt", "is in the past")
+	case !d.ExpireAt.After(d.FirstDueAt):
+		o.fault("expireAt", "comes before the task is due: it would never be sent")
+	}
+}
+
+func (p *parser) attempts(o object, d *Doc) {
+	pointer, v := o.pointer.AppendToken("attempts"), o.fields["attempts"]
+	if !o.has("attempts") {
+		v = jsontext.Value("{}")
+	}
+	r, _ := readObject(v, pointer, o.faults)
+	r.only("limit", "interval", "backoff", "maxInterval", "jitter")
+	a := Attempts{
+		Interval:    r.integer("interval", DefaultInterval, 1, MaxInterval),
+		Backoff:     r.number("backoff", DefaultBackoff, 1, 100),
+		MaxInterval: r.integer("maxInterval", 0, 1, MaxInterval),
+		Jitter:      r.number("jitter", 0, 0, 1),
+	}
+	if a.MaxInterval > 0 && a.MaxInterval < a.Interval {
+		r.fault("maxInterval", "is less than interval")
+	}
+	a.Limit = r.integer("limit", defaultLimit(a.Interval, d.FirstDueAt, d.ExpireAt), 1, 1000000)
+	d.Attempts = a
+}
+
+// hashOf identifies the content of a task: its fields but the id, however they were ordered and spaced.
+func hashOf(o object) []byte {
+	h := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(o.fields)) {
+		if name == "id" {
+			continue
+		}
+		v := o.fields[name].Clone()
+		if err := v.Format(jsontext.ReorderRawObjects(true), jsontext.AllowDuplicateNames(true), jsontext.CanonicalizeRawInts(false), jsontext.CanonicalizeRawFloats(false)); err != nil {
+			continue // syntax was checked: this cannot be
+		}
+		fmt.Fprintf(h, "%q:%s,", name, v)
+	}
+	return h.Sum(nil)
+}
+
+func compact(v jsontext.Value) []byte {
+	c := v.Clone()
+	if err := c.Compact(jsontext.AllowDuplicateNames(true)); err != nil {
+		return v
+	}
+	return c
+}
+
+func validID(id string) bool {
+	if id == "" || len(id) > maxID {
+		return false
+	}
+	for _, c := range []byte(id) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("_.:-", c) >= 0:
+		default:
+			return false
+		}
+	}
+	return true
+}
