@@ -1,0 +1,233 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"example.com/dispatch/pkg/dispatch"
+	"pgregory.net/rapid"
+)
+
+// testMachine does the same random calls to the store and to a Memory, repeats some of them as somebody does
+// whose answer was lost, lets time pass, and compares every answer and all that is kept.
+func testMachine(t *testing.T, store dispatch.Store) {
+	run := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		run++
+		m := &machine{T: rt, ctx: fixture{T: t, ctx: t.Context()}, store: store, model: new(Memory), at: now}
+		m.queue = fmt.Sprintf("machine%d", run)
+		for i := range 4 {
+			m.ids = append(m.ids, fmt.Sprintf("%s.%d", m.queue, i))
+		}
+		rt.Repeat(map[string]func(*rapid.T){
+			"put": m.put, "claim": m.claim, "settle": m.settle, "edit": m.edit, "delete": m.delete,
+			"save": m.save, "repeat": m.repeat, "time passes": m.pass, "": m.compare,
+		})
+	})
+}
+
+type machine struct {
+	*rapid.T
+	ctx     fixture
+	store   dispatch.Store
+	model   *Memory
+	queue   string
+	ids     []string
+	at      time.Time
+	tokens  int
+	version int64
+
+	held  []dispatch.Task // every claim that was granted, lost or not
+	calls []func() string // every write so far; returns what differs
+}
+
+// do makes a call, and keeps it to be repeated with the same arguments.
+func (m *machine) do(rt *rapid.T, what string, call func(dispatch.Store) []dispatch.Result) []dispatch.Result {
+	var got []dispatch.Result
+	both := func() string {
+		got = call(m.store)
+		return differences(got, call(m.model))
+	}
+	m.calls = append(m.calls, both)
+	if d := both(); d != "" {
+		rt.Fatalf("%s: %s", what, d)
+	}
+	return got
+}
+
+func differences(got, want []dispatch.Result) string {
+	if len(got) != len(want) {
+		return fmt.Sprintf("%d results, want %d", len(got), len(want))
+	}
+	for i, g := range got {
+		w := want[i]
+		if !sameError(g.Err, w.Err) || g.Existing != w.Existing {
+			return fmt.Sprintf("result %d: existing %v, %v; want %v, %v", i, g.Existing, g.Err, w.Existing, w.Err)
+		}
+		if d := difference(g.Task, w.Task); d != "" && (w.Err == nil || errors.Is(w.Err, dispatch.ErrRefused)) {
+			return fmt.Sprintf("result %d: %s", i, d)
+		}
+	}
+	return ""
+}
+
+func sameError(got, want error) bool {
+	for _, e := range []error{dispatch.ErrNotFound, dispatch.ErrRefused, dispatch.ErrLeaseLost, dispatch.ErrLeased, dispatch.ErrConflict, dispatch.ErrTooLarge} {
+		if errors.Is(got, e) != errors.Is(want, e) {
+			return false
+		}
+	}
+	return (got == nil) == (want == nil)
+}
+
+func (m *machine) some(rt *rapid.T) []string {
+	ids := rapid.Permutation(m.ids).Draw(rt, "ids")
+	return ids[:rapid.IntRange(1, len(ids)).Draw(rt, "n")]
+}
+
+// soon is an instant about now.
+func (m *machine) soon(rt *rapid.T) time.Time {
+	return m.at.Add(rapid.SampledFrom([]time.Duration{-time.Hour, -ms, 0, 2 * time.Second, 2*time.Second + ms, time.Minute}).Draw(rt, "due"))
+}
+
+func (m *machine) put(rt *rapid.T) {
+	at := m.at
+	var tasks []dispatch.Task
+	for _, id := range m.some(rt) {
+		t := newTask(m.queue, id)
+		t.DueAt, t.Generation = m.soon(rt), dispatch.Millis(at)
+		t.TTL = at.Add(rapid.SampledFrom([]time.Duration{time.Minute, 24 * time.Hour}).Draw(rt, "ttl")).Truncate(time.Second)
+		t.Timeout = rapid.SampledFrom([]time.Duration{time.Second, time.Minute}).Draw(rt, "timeout")
+		t.Version = rapid.SampledFrom([]int{1, 1, 1, 2}).Draw(rt, "version")
+		tasks = append(tasks, t)
+	}
+	// Only an existing row's task is compared: what a new one's result carries is the store's own affair.
+	m.do(rt, "put", func(s dispatch.Store) []dispatch.Result {
+		r := s.Put(m.ctx.ctx, at, tasks)
+		for i := range r {
+			if !r[i].Existing {
+				r[i].Task = dispatch.Task{}
+			}
+		}
+		return r
+	})
+}
+
+func (m *machine) claim(rt *rapid.T) {
+	m.tokens++
+	l := dispatch.Lease{Token: fmt.Sprintf("token%d", m.tokens), At: m.at,
+		Left: rapid.SampledFrom([]time.Duration{time.Second, time.Hour}).Draw(rt, "left")}
+	ids := m.some(rt)
+	for _, r := range m.do(rt, "claim", func(s dispatch.Store) []dispatch.Result { return s.Claim(m.ctx.ctx, ids, l) }) {
+		if r.Err == nil {
+			m.held = append(m.held, r.Task)
+		}
+	}
+}
+
+func (m *machine) settle(rt *rapid.T) {
+	if len(m.held) == 0 {
+		rt.Skip("nothing was claimed")
+	}
+	t := rapid.SampledFrom(m.held[max(0, len(m.held)-6):]).Draw(rt, "held")
+	switch rapid.IntRange(0, 2).Draw(rt, "outcome") {
+	case 0:
+		t = retried(t, m.soon(rt))
+	case 1:
+		t = delivered(t, m.at)
+	default:
+		t = failed(t, m.at)
+	}
+	m.do(rt, "settle", func(s dispatch.Store) []dispatch.Result {
+		return []dispatch.Result{{Err: s.Settle(m.ctx.ctx, t)}}
+	})
+}
+
+func (m *machine) edit(rt *rapid.T) {
+	id, at, due := rapid.SampledFrom(m.ids).Draw(rt, "id"), m.at, m.soon(rt)
+	cancel := rapid.Bool().Draw(rt, "cancel")
+	m.do(rt, "edit", func(s dispatch.Store) []dispatch.Result {
+		t, err := s.Edit(m.ctx.ctx, id, func(t *dispatch.Task) error {
+			switch {
+			case t.Leased(at):
+				return dispatch.ErrLeased
+			case cancel && !t.State.Final():
+				*t = delivered(*t, at)
+				t.State = dispatch.Cancelled
+			case t.State.Final():
+				t.State, t.Lane, t.DueAt, t.Run, t.Lapses = dispatch.Scheduled, dispatch.Lane(t.Queue, t.ID, 1), due, t.Run+1, 0
+				t.EndedAt, t.Reason = time.Time{}, ""
+			default:
+				t.DueAt = due
+			}
+			return nil
+		})
+		return []dispatch.Result{{Task: t, Err: err}}
+	})
+}
+
+func (m *machine) delete(rt *rapid.T) {
+	id := rapid.SampledFrom(m.ids).Draw(rt, "id")
+	generation := m.model.Get(m.ctx.ctx, []string{id})[0].Task.Generation - int64(rapid.SampledFrom([]int{0, 0, 0, 1}).Draw(rt, "behind"))
+	m.do(rt, "delete", func(s dispatch.Store) []dispatch.Result {
+		return []dispatch.Result{{Err: s.Delete(m.ctx.ctx, id, generation)}}
+	})
+}
+
+func (m *machine) save(rt *rapid.T) {
+	m.version += int64(rapid.SampledFrom([]int{0, 1, 1, 1, 2}).Draw(rt, "step"))
+	d := dispatch.Document{Name: m.queue, Version: max(m.version, 1), Body: []byte(rapid.SampledFrom([]string{"{}", "[]"}).Draw(rt, "body"))}
+	m.do(rt, "save", func(s dispatch.Store) []dispatch.Result {
+		return []dispatch.Result{{Err: s.Save(m.ctx.ctx, d)}}
+	})
+	stored, _ := m.model.Load(m.ctx.ctx, m.queue)
+	m.version = stored.Version
+}
+
+// repeat makes an earlier call again, more often a recent one.
+func (m *machine) repeat(rt *rapid.T) {
+	if len(m.calls) == 0 {
+		rt.Skip("nothing to repeat")
+	}
+	back := rapid.IntRange(1, len(m.calls)).Draw(rt, "back")
+	if d := m.calls[len(m.calls)-back](); d != "" {
+		rt.Fatalf("repeat of the call %d back: %s", back, d)
+	}
+}
+
+func (m *machine) pass(rt *rapid.T) {
+	m.at = m.at.Add(rapid.SampledFrom([]time.Duration{ms, time.Second, 31 * time.Second, 90 * time.Second, time.Hour, 9 * 24 * time.Hour}).Draw(rt, "time"))
+}
+
+// compare looks at everything kept.
+func (m *machine) compare(rt *rapid.T) {
+	if d := differences(m.store.Get(m.ctx.ctx, m.ids), m.model.Get(m.ctx.ctx, m.ids)); d != "" {
+		rt.Fatalf("rows: %s", d)
+	}
+	for _, lane := range []string{m.queue + "#0", m.queue + "!failed#0"} {
+		if got, want := m.due(rt, m.store, lane), m.due(rt, m.model, lane); !slices.Equal(got, want) {
+			rt.Fatalf("lane %s: %v, want %v", lane, got, want)
+		}
+	}
+	got, gotErr := m.store.Load(m.ctx.ctx, m.queue)
+	want, wantErr := m.model.Load(m.ctx.ctx, m.queue)
+	if got.Version != want.Version || string(got.Body) != string(want.Body) || !sameError(gotErr, wantErr) {
+		rt.Fatalf("document: %v %v, want %v %v", got, gotErr, want, wantErr)
+	}
+}
+
+// due lists a lane in one order where several are due at the same instant.
+func (m *machine) due(rt *rapid.T, s dispatch.Store, lane string) []string {
+	var out []string
+	for h, err := range s.Due(m.ctx.ctx, lane, m.at) {
+		if err != nil {
+			rt.Fatalf("due %s: %v", lane, err)
+		}
+		out = append(out, h.DueAt.Format(time.RFC3339Nano)+" "+h.ID)
+	}
+	slices.Sort(out)
+	return out
+}
