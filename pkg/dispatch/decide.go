@@ -62,6 +62,7 @@ func Decide(t Task, d Doc, a Answer, sent time.Time, took time.Duration, chance 
 	if outcome != OutcomeDelivered {
 		p.Error = Shorten(a.describe())
 	}
+	t.Lapses = 0
 	after := func(p Progress) Task { t.Progress = []Progress{p}; return t }
 
 	switch outcome {
@@ -114,7 +115,7 @@ func (a Answer) describe() string {
 // finish returns the task in a final state. It leaves its lane; a failure goes into its queue's history.
 // The TTL is the caller's to add.
 func (t Task) finish(s State, reason string, now time.Time) Task {
-	t.State, t.Reason, t.EndedAt = s, Shorten(reason), roundUp(now)
+	t.State, t.Reason, t.EndedAt, t.Lapses = s, Shorten(reason), roundUp(now), 0
 	if s.Failed() {
 		t.Lane, t.DueAt = historyOf(t.Lane), t.EndedAt
 	} else {

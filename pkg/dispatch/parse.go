@@ -14,6 +14,7 @@ import (
 const (
 	maxTasks = 1000
 	maxID    = 128
+	tenYears = 10 * 365 * 24 * 3600 // seconds
 	// maxDoc leaves room in a row for everything that is not the document.
 	maxDoc = MaxRow - 8<<10
 )
@@ -71,7 +72,7 @@ func (p *parser) parse(input []byte) (tasks []asked, batch bool, err error) {
 }
 
 func (p *parser) task(o object) asked {
-	o.only("id", "method", "uri", "headers", "body", "claims", "format", "expireAt", "dueAt", "delay",
+	o.only("id", "method", "uri", "headers", "body", "claims", "format", "expireAt", "lifetime", "dueAt", "delay",
 		"successCodes", "successCode", "stopCodes", "waitCodes", "attempts", "httpTimeout", "queue")
 	a := asked{id: o.text("id"), queue: o.text("queue"), pointer: string(o.pointer), hash: hashOf(o)}
 	if o.has("id") && !validID(a.id) {
@@ -189,10 +190,17 @@ func (p *parser) times(o object, d *Doc) {
 	if due := o.instant("dueAt"); due.After(d.CreatedAt) {
 		d.FirstDueAt = due
 	}
-	if delay := o.number("delay", 0, 0, 10*365*24*3600); delay > 0 {
+	if delay := o.number("delay", 0, 0, tenYears); delay > 0 {
 		d.FirstDueAt = roundUp(d.CreatedAt.Add(time.Duration(delay * float64(time.Second))))
 	}
-	if d.ExpireAt = o.instant("expireAt"); d.ExpireAt.IsZero() {
+	if o.has("expireAt") && o.has("lifetime") {
+		o.fault("lifetime", "give expireAt or lifetime, not both")
+	}
+	d.ExpireAt = o.instant("expireAt")
+	if life := o.number("lifetime", 0, 1, tenYears); life > 0 {
+		d.ExpireAt = roundUp(d.CreatedAt.Add(time.Duration(life * float64(time.Second))))
+	}
+	if d.ExpireAt.IsZero() {
 		return
 	}
 	switch {

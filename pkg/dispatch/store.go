@@ -59,8 +59,8 @@ type Store interface {
 	Claim(ctx context.Context, ids []string, l Lease) []Result
 
 	// Settle ends the lease of a claimed task, if the row's Lease and Generation are still t's, and
-	// writes t's State, Reason, EndedAt, DueAt, Lane, Progress and TTL (and nothing else of it); Lease,
-	// Until and Lapses are removed. A row without a lease that has t's Generation was settled by an
+	// writes t's State, Reason, EndedAt, DueAt, Lane, Progress, Lapses and TTL (and nothing else of it);
+	// Lease and Until are removed. A row without a lease that has t's Generation was settled by an
 	// earlier try of this call: nil. Fails with ErrLeaseLost otherwise, also if the row is gone.
 	Settle(ctx context.Context, t Task) error
 
