@@ -1,0 +1,40 @@
+// Command dynamolocal runs DynamoDB Local in the foreground, in memory, until it is interrupted.
+// It needs Java 17 and, the first time, Maven.
+//
+//	go run ./pkg/dispatch/dynamo/dynamolocal --port 8000
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"example.com/dispatch/pkg/dispatch/dynamo/internal/local"
+)
+
+func main() {
+	port := flag.Int("port", 8000, "the port to listen on, on all addresses; 0: any that is free")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, *port); err != nil {
+		fmt.Fprintln(os.Stderr, "dynamolocal:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, port int) error {
+	server, err := local.Start(ctx, port, os.Stderr)
+	if err != nil {
+		return err
+	}
+	fmt.Println("DynamoDB Local", local.Version, "at", server.Endpoint)
+	context.AfterFunc(ctx, server.Close)
+	if err := server.Wait(); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("DynamoDB Local ended: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,99 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+const (
+	firstBackoff = 25 * time.Millisecond
+	maxBackoff   = 2 * time.Second
+)
+
+// untilDone makes a request be repeated until its context ends; the SDK's own retryer gives up after three tries.
+func untilDone(o *dynamodb.Options) {
+	o.RetryMaxAttempts = 0
+	o.Retryer = patient{}
+}
+
+// patient is an [aws.RetryerV2] without a limit.
+type patient struct{}
+
+var _ aws.RetryerV2 = patient{}
+
+// IsErrorRetryable reports whether a request with this outcome is to be repeated: it was throttled, met a
+// transaction, failed inside DynamoDB, or its answer was lost.
+func (patient) IsErrorRetryable(err error) bool {
+	if conflict := (*types.TransactionConflictException)(nil); errors.As(err, &conflict) {
+		return true
+	}
+	if answer := (interface{ HTTPStatusCode() int })(nil); errors.As(err, &answer) &&
+		answer.HTTPStatusCode() >= http.StatusInternalServerError {
+		return true
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return true
+	}
+	return retry.IsErrorRetryables(retry.DefaultRetryables).IsErrorRetryable(err) == aws.TrueTernary
+}
+
+// MaxAttempts returns 0: no limit.
+func (patient) MaxAttempts() int { return 0 }
+
+// RetryDelay returns how long to wait after so many tries, at least 1.
+func (patient) RetryDelay(tries int, _ error) (time.Duration, error) { return backoff(tries), nil }
+
+// GetRetryToken and the others are the SDK's rate limiter, which would give up: there is none.
+func (patient) GetRetryToken(context.Context, error) (func(error) error, error) { return free, nil }
+
+// GetInitialToken is never called for a RetryerV2.
+func (patient) GetInitialToken() func(error) error { return free }
+
+// GetAttemptToken always grants one.
+func (patient) GetAttemptToken(context.Context) (func(error) error, error) { return free, nil }
+
+func free(error) error { return nil }
+
+// backoff is random, so that many that were throttled at once do not come back at once.
+func backoff(tries int) time.Duration {
+	limit := min(firstBackoff<<min(max(tries-1, 0), 10), maxBackoff)
+	return 1 + rand.N(limit)
+}
+
+// pause waits the backoff after so many tries, or fails because the context ended.
+func pause(ctx context.Context, tries int) error {
+	timer := time.NewTimer(backoff(tries))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// failure makes sure that an error that came of the context's end says so.
+func failure(ctx context.Context, err error) error {
+	if end := ctx.Err(); end != nil && !errors.Is(err, end) {
+		return fmt.Errorf("%w: %w", end, err)
+	}
+	return err
+}
+
+// refused returns the row that a write's condition refused, nil if there is none; false if err is something else.
+func refused(err error) (row, bool) {
+	if no := (*types.ConditionalCheckFailedException)(nil); errors.As(err, &no) {
+		return no.Item, true
+	}
+	return nil, false
+}

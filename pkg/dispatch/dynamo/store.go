@@ -1,0 +1,78 @@
+// Package dynamo keeps tasks in a DynamoDB table: a [dispatch.Store] whose every rule is a condition of one write.
+//
+// The table's only key is id (S). Its index "lanes" has the partition key lane (S) and the sort key dueAt (N) and
+// holds keys only; rows without a lane are not in it. Times are in ms since 1970, but ttl, DynamoDB's time to live,
+// is in seconds. Attributes with a zero value are left out.
+package dynamo
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+
+	"example.com/dispatch/pkg/dispatch"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+)
+
+// Index is the name of the table's index of lanes.
+const Index = "lanes"
+
+const (
+	// parallel is how many requests one call has under way at most.
+	parallel = 32
+	// maxID is DynamoDB's limit on a partition key, in bytes.
+	maxID = 2048
+	// internal is what the ids of rows begin with that are no tasks.
+	internal = "/"
+)
+
+// Store is a [dispatch.Store] in a DynamoDB table. Its methods repeat what was throttled, in conflict or unanswered
+// until the context ends: give each call one that does, and the client's HTTP client a timeout for an answer's
+// headers, for a connection that has died without a word is only repeated once it is given up.
+type Store struct {
+	Client *dynamodb.Client
+	Table  string // name or ARN
+}
+
+var _ dispatch.Store = Store{}
+
+// each calls do with 0 to n-1, several side by side, and returns when all have returned.
+func each(n int, do func(i int)) {
+	if n == 1 {
+		do(0)
+		return
+	}
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range min(n, parallel) {
+		wg.Go(func() {
+			for i := range next {
+				do(i)
+			}
+		})
+	}
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+}
+
+// storable reports whether a task can have this id: other ids are not asked for, as DynamoDB refuses a whole batch
+// for one bad key.
+func storable(id string) bool {
+	return id != "" && len(id) <= maxID && !strings.HasPrefix(id, internal)
+}
+
+// read returns a row as it is, nil if there is none.
+func (s Store) read(ctx context.Context, id string) (row, error) {
+	out, err := s.Client.GetItem(ctx, &dynamodb.GetItemInput{
+		TableName: &s.Table, Key: key(id), ConsistentRead: aws.Bool(true),
+	}, untilDone)
+	if err != nil {
+		return nil, fmt.Errorf("reading %q: %w", id, failure(ctx, err))
+	}
+	return out.Item, nil
+}
