@@ -1,0 +1,97 @@
+// Package egress makes the HTTP client that calls targets. Whoever may enqueue a task chooses an address,
+// so the client decides where it may go: public addresses, and the networks that the operator allows.
+//
+// The decision falls on the address that is about to be dialled, after the name was resolved: whatever a
+// name resolves to the second time, the address that was judged is the one that is called. Plain http:
+// reaches the allowed networks only. There is no proxy from the environment (it would be dialled in the
+// target's place), nothing older than TLS 1.2, and a redirect is an answer like any other.
+//
+// HTTP/2 is left out: its transport repeats requests by itself after GOAWAY and REFUSED_STREAM, and one
+// attempt must be one call. Calls are short and connections reused, so HTTP/1.1 loses nothing.
+package egress
+
+import (
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+)
+
+const (
+	// idleFor is how long an unused connection is kept. A call is never repeated, so a server that hangs
+	// up first costs an attempt: this is less than the shortest common keep-alive, Node's 5 seconds.
+	idleFor          = 4 * time.Second
+	connectTimeout   = 30 * time.Second // for the name, the connection, and again the TLS handshake
+	maxAnswerHeaders = 64 << 10         // bytes
+)
+
+// Options says what the client may reach. The zero value reaches public addresses over https:.
+type Options struct {
+	// AllowedNetworks may be called besides public addresses, and over plain http: too. Names count by the
+	// addresses they resolve to.
+	AllowedNetworks []netip.Prefix
+
+	// Workers is how many calls run at once, at least 1 (the zero value is 1): as many connections are kept.
+	Workers int
+
+	// DisableKeepAlives opens a connection for each call. For Lambda, where a kept connection freezes
+	// between invocations and is dead afterwards.
+	DisableKeepAlives bool
+
+	// TLS has root certificates and the like; nil for the system's. Its MinVersion is raised to TLS 1.2.
+	TLS *tls.Config
+}
+
+// New returns a client that follows no redirects and has no timeout but its requests' contexts. Its errors
+// wrap [ErrForbidden] or [ErrPlain] for an address that it may not call.
+func New(o Options) *http.Client {
+	g := newGuard(o.AllowedNetworks)
+	return &http.Client{
+		Transport:     &transport{secure: newTransport(o, g.secure), plain: newTransport(o, g.plain)},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// transport has one connection pool for each scheme, because only the scheme tells a dialer whether what it
+// dials will be encrypted.
+type transport struct{ secure, plain *http.Transport }
+
+// RoundTrip implements [http.RoundTripper].
+func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL != nil && r.URL.Scheme == "http" {
+		return t.plain.RoundTrip(r)
+	}
+	return t.secure.RoundTrip(r)
+}
+
+// CloseIdleConnections makes [http.Client.CloseIdleConnections] work.
+func (t *transport) CloseIdleConnections() {
+	t.plain.CloseIdleConnections()
+	t.secure.CloseIdleConnections()
+}
+
+func newTransport(o Options, control controlFunc) *http.Transport {
+	config := &tls.Config{}
+	if o.TLS != nil {
+		config = o.TLS.Clone()
+	}
+	config.MinVersion = max(config.MinVersion, tls.VersionTLS12)
+	only1 := new(http.Protocols)
+	only1.SetHTTP1(true)
+	dialer := &net.Dialer{Timeout: connectTimeout, Control: control}
+	workers := max(1, o.Workers)
+	return &http.Transport{
+		Proxy:                  nil, // said aloud: the default transport's comes from the environment
+		DialContext:            dialer.DialContext,
+		TLSClientConfig:        config,
+		TLSHandshakeTimeout:    connectTimeout,
+		DisableKeepAlives:      o.DisableKeepAlives,
+		DisableCompression:     true, // bodies are dropped: inflating them is work for whoever sends a bomb
+		MaxIdleConns:           workers,
+		MaxIdleConnsPerHost:    workers,
+		IdleConnTimeout:        idleFor,
+		MaxResponseHeaderBytes: maxAnswerHeaders,
+		Protocols:              only1,
+	}
+}
