@@ -1,0 +1,63 @@
+// Package target makes the calls: it turns a task's attempt into a request, and what came of it into an
+// answer. One call of Send puts at most one request on the wire.
+package target
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"example.com/dispatch/pkg/dispatch"
+	"example.com/dispatch/pkg/dispatch/signature"
+)
+
+// maxAnswer is how much of an answer's body is read, in bytes; the rest is dropped, and the connection with it.
+const maxAnswer = 64 << 10
+
+// HTTP sends calls to http: and https: targets. It is safe for concurrent use.
+type HTTP struct {
+	// Client must follow no redirects and have no timeout of its own, as package egress makes it.
+	Client *http.Client
+	// Signer signs every call and the claims of those that have some; nil: calls are not signed, and
+	// those with claims fail.
+	Signer *signature.Signer
+	Now    func() time.Time // nil: time.Now
+}
+
+// errTimeout is the cause of a context that ends with the call's own timeout.
+var errTimeout = errors.New("timeout")
+
+// Send makes one call. The call's timeout is one deadline over all of it: the name, the connection, the
+// request, and the answer with its body. There is an answer only if its body was read, up to 64 KB.
+func (h HTTP) Send(ctx context.Context, c dispatch.Call) dispatch.Answer {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.Timeout, errTimeout)
+	defer cancel()
+	request, err := h.request(ctx, c)
+	if err != nil {
+		return dispatch.Answer{Error: failure(ctx, c.Timeout, err)}
+	}
+	response, err := h.Client.Do(request)
+	if err != nil {
+		return dispatch.Answer{Error: failure(ctx, c.Timeout, err)}
+	}
+	defer response.Body.Close()
+	if response.Body != http.NoBody {
+		if _, err := io.CopyN(io.Discard, response.Body, maxAnswer); err != nil && err != io.EOF {
+			return dispatch.Answer{Error: brokenOff(ctx, c.Timeout, err)}
+		}
+	}
+	a := dispatch.Answer{Status: response.StatusCode}
+	if wait := response.Header["Retry-After"]; len(wait) > 0 {
+		a.RetryAfter = retryAfter(wait[0], h.now())
+	}
+	return a
+}
+
+func (h HTTP) now() time.Time {
+	if h.Now == nil {
+		return time.Now()
+	}
+	return h.Now()
+}

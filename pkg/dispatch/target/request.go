@@ -1,0 +1,99 @@
+package target
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"example.com/dispatch/pkg/dispatch"
+	"example.com/dispatch/pkg/dispatch/signature"
+)
+
+// The headers that are the service's own: a task's header of the same name gives way.
+const (
+	idempotencyKey = "Idempotency-Key"
+	attemptHeader  = "Dispatch-Attempt"
+	userAgent      = "dispatch" // unless the task has its own
+)
+
+// request makes the request of a call.
+//
+// net/http sends a request again by itself when a reused connection dies, if the method is GET or there is
+// an Idempotency-Key, unless it has a body that cannot be had again. So every request has one: GetBody stays
+// nil, and an empty body is a reader too.
+func (h HTTP) request(ctx context.Context, c dispatch.Call) (*http.Request, error) {
+	body, contentType, err := h.body(c)
+	if err != nil {
+		return nil, err
+	}
+	r, err := http.NewRequestWithContext(ctx, c.Doc.Method, c.Doc.URI, nil)
+	if err != nil {
+		return nil, errURI // err would show the URI, which may hold a secret
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	r.ContentLength = int64(len(body))
+
+	header := newHeader(len(c.Doc.Headers) + 6)
+	for name, value := range c.Doc.Headers {
+		if name = http.CanonicalHeaderKey(name); !strings.HasPrefix(name, "Dispatch-") {
+			header.set(name, value)
+		}
+	}
+	if len(body) == 0 {
+		emptyBody(r, header)
+	} else {
+		header.setDefault("Content-Type", contentType)
+	}
+	header.setDefault("User-Agent", userAgent)
+	header.set(idempotencyKey, c.IdempotencyKey())
+	header.set(attemptHeader, strconv.Itoa(c.Attempt))
+	if h.Signer != nil {
+		token, err := h.Signer.SignCallTo(r.URL, signature.Call{
+			Task: c.Task.ID, Attempt: c.Attempt, Generation: c.Task.Generation, Method: r.Method,
+		}, body, c.Timeout)
+		if err != nil {
+			return nil, err
+		}
+		header.set(signature.Header, token)
+	}
+	r.Header = header.values
+	return r, nil
+}
+
+// emptyBody keeps net/http from sending an empty reader in chunks (POST), or looking into it from a
+// goroutine of its own (GET): "identity" is its word for a body that ends where it ends. A method that
+// expects a body then says itself that there is none (RFC 9110, section 8.6); net/http would drop the
+// header, were its name in canonical form.
+func emptyBody(r *http.Request, header header) {
+	r.TransferEncoding = []string{"identity"}
+	switch r.Method {
+	case http.MethodPost, http.MethodPut, http.MethodPatch:
+		header.set("content-length", "0")
+	}
+}
+
+// header is a request's header, whose values lie in one array.
+type header struct {
+	values http.Header
+	array  *[]string
+}
+
+func newHeader(n int) header {
+	array := make([]string, 0, n)
+	return header{make(http.Header, n), &array}
+}
+
+func (h header) set(name, value string) {
+	*h.array = append(*h.array, value)
+	n := len(*h.array)
+	h.values[name] = (*h.array)[n-1 : n : n]
+}
+
+func (h header) setDefault(name, value string) {
+	if _, given := h.values[name]; !given {
+		h.set(name, value)
+	}
+}
