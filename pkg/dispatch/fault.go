@@ -51,7 +51,7 @@ func (p Problem) Error() string {
 type faults struct{ list []Fault }
 
 func (f *faults) add(pointer, format string, args ...any) {
-	f.list = append(f.list, Fault{Detail: fmt.Sprintf(format, args...), Pointer: (&url.URL{Fragment: pointer}).String()})
+	f.list = append(f.list, Fault{Detail: fmt.Sprintf(format, args...), Pointer: "#" + (&url.URL{Path: pointer}).EscapedPath()})
 }
 
 func (f *faults) err() error {

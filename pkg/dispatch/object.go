@@ -31,6 +31,7 @@ func checkSyntax(input []byte, f *faults) {
 	for {
 		t, err := d.ReadToken()
 		if err == io.EOF {
+			f.add("", "is empty: must be a JSON object")
 			return
 		}
 		if err != nil {

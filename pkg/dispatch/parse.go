@@ -103,8 +103,10 @@ func (p *parser) request(o object, d *Doc) {
 	}
 	if !o.has("uri") {
 		o.fault("uri", "is required: where the call goes")
-	} else if err := checkURI(d.URI, p.allowHTTP); d.URI != "" && err != nil {
-		o.fault("uri", "%v", err)
+	} else if o.fields["uri"].Kind() == '"' {
+		if err := checkURI(d.URI, p.allowHTTP); err != nil {
+			o.fault("uri", "%v", err)
+		}
 	}
 	if d.Format == "" {
 		d.Format = Envelope

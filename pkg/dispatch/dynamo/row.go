@@ -32,7 +32,6 @@ func encode(t dispatch.Task) (row, error) {
 	setNumber(r, "expireAt", dispatch.Millis(t.ExpireAt))
 	setText(r, "lease", t.Lease)
 	setNumber(r, "until", dispatch.Millis(t.Until))
-	setNumber(r, "lapses", int64(t.Lapses))
 	return r, nil
 }
 
@@ -48,17 +47,18 @@ func outcome(t dispatch.Task) (row, error) {
 	setNumber(r, "dueAt", dispatch.Millis(t.DueAt))
 	setText(r, "lane", t.Lane)
 	setBytes(r, "progress", progress)
+	setNumber(r, "lapses", int64(t.Lapses))
 	setNumber(r, "ttl", seconds(t.TTL))
 	return r, nil
 }
 
 func outcomeNames() []string {
-	return []string{"state", "reason", "endedAt", "dueAt", "lane", "progress", "ttl"}
+	return []string{"state", "reason", "endedAt", "dueAt", "lane", "progress", "lapses", "ttl"}
 }
 
 func names() []string {
 	return append(outcomeNames(), "id", "generation", "timeout", "version", "queue", "run", "doc", "hash", "expireAt",
-		"lease", "until", "lapses")
+		"lease", "until")
 }
 
 // decode is the inverse of encode.

@@ -27,7 +27,7 @@ func (s Store) settle(ctx context.Context, t dispatch.Task) error {
 		return err
 	}
 	values := row{":lease": text(t.Lease), ":generation": number(t.Generation)}
-	touched := append(outcomeNames(), "lease", "until", "lapses")
+	touched := append(outcomeNames(), "lease", "until")
 	_, err = s.Client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName:                           &s.Table,
 		Key:                                 key(t.ID),
