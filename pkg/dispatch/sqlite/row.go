@@ -1,0 +1,90 @@
+package sqlite
+
+import (
+	"database/sql/driver"
+	"fmt"
+	"time"
+
+	"example.com/dispatch/pkg/dispatch"
+)
+
+// columns are those of the table tasks in the order in which fields returns a task's and taskOf reads them.
+const columns = `id, state, reason, queue, run, ended_at, hash, timeout, expire_at, due_at, lane, lease, until,
+	generation, progress, lapses, ttl, version, doc`
+
+// fixed is what a row takes besides its long fields: the names of its attributes and its numbers, roughly.
+const fixed = 512
+
+// fields returns a task's row; ErrTooLarge where that is over MaxRow.
+func fields(t dispatch.Task) ([]driver.Value, error) {
+	progress, err := dispatch.EncodeProgress(t.Progress)
+	if err != nil {
+		return nil, err
+	}
+	if n := size(t, progress); n > dispatch.MaxRow {
+		return nil, fmt.Errorf("%d bytes: %w", n, dispatch.ErrTooLarge)
+	}
+	return []driver.Value{
+		t.ID, string(t.State), t.Reason, t.Queue, int64(t.Run), dispatch.Millis(t.EndedAt), blob(t.Hash),
+		t.Timeout.Milliseconds(), dispatch.Millis(t.ExpireAt), dispatch.Millis(t.DueAt), text(t.Lane), text(t.Lease),
+		dispatch.Millis(t.Until), t.Generation, blob(progress), int64(t.Lapses), seconds(t.TTL), int64(t.Version), blob(t.Doc),
+	}, nil
+}
+
+func size(t dispatch.Task, progress []byte) int {
+	return fixed + len(t.ID) + len(t.Reason) + len(t.Queue) + len(t.Hash) + len(t.Lane) + len(progress) + len(t.Doc)
+}
+
+// taskOf is the inverse of fields.
+func taskOf(v []driver.Value) (dispatch.Task, error) {
+	r := row{values: v}
+	t := dispatch.Task{
+		ID: r.text(), State: dispatch.State(r.text()), Reason: r.text(), Queue: r.text(), Run: int(r.number()),
+		EndedAt: r.time(), Hash: r.bytes(), Timeout: time.Duration(r.number()) * time.Millisecond,
+		ExpireAt: r.time(), DueAt: r.time(), Lane: r.text(), Lease: r.text(), Until: r.time(), Generation: r.number(),
+	}
+	progress := r.bytes()
+	t.Lapses, t.TTL, t.Version, t.Doc = int(r.number()), dispatch.FromMillis(r.number()*1000), int(r.number()), r.bytes()
+	var err error
+	if t.Progress, err = dispatch.DecodeProgress(progress); err != nil {
+		return dispatch.Task{}, fmt.Errorf("reading task %q: %w", t.ID, err)
+	}
+	return t, nil
+}
+
+// row reads values one after another; NULL is the zero value.
+type row struct {
+	values []driver.Value
+	next   int
+}
+
+func (r *row) value() driver.Value {
+	r.next++
+	return r.values[r.next-1]
+}
+
+func (r *row) text() string    { s, _ := r.value().(string); return s }
+func (r *row) number() int64   { n, _ := r.value().(int64); return n }
+func (r *row) bytes() []byte   { b, _ := r.value().([]byte); return b }
+func (r *row) time() time.Time { return dispatch.FromMillis(r.number()) }
+
+func text(s string) driver.Value {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+func blob(b []byte) driver.Value {
+	if len(b) == 0 {
+		return nil
+	}
+	return b
+}
+
+func seconds(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
+}

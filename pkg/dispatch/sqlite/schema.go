@@ -1,0 +1,91 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// ErrNewerFormat is the error of Open for a file that a newer version of this package has written.
+var ErrNewerFormat = errors.New("the file is of a newer format")
+
+// applicationID marks the file as this package's ("dspt"), where SQLite keeps such marks.
+const applicationID = 0x64737074
+
+// migrations returns the steps from each format to the next: the format of a file, its user_version, is how
+// many of them it has seen. Steps are only ever added.
+func migrations() []string {
+	return []string{
+		// The doc comes last: SQLite reads a row only as far as it must. NULL stands for no lane, lease or bytes.
+		`CREATE TABLE tasks (
+			id TEXT NOT NULL UNIQUE,
+			state TEXT NOT NULL,
+			reason TEXT NOT NULL,
+			queue TEXT NOT NULL,
+			run INTEGER NOT NULL,
+			ended_at INTEGER NOT NULL,  -- ms, as all times but ttl
+			hash BLOB,
+			timeout INTEGER NOT NULL,   -- ms
+			expire_at INTEGER NOT NULL,
+			due_at INTEGER NOT NULL,
+			lane TEXT,
+			lease TEXT,
+			until INTEGER NOT NULL,
+			generation INTEGER NOT NULL,
+			progress BLOB,
+			lapses INTEGER NOT NULL,
+			ttl INTEGER NOT NULL,       -- seconds
+			version INTEGER NOT NULL,
+			doc BLOB
+		);
+		CREATE INDEX lanes ON tasks (lane, due_at) WHERE lane IS NOT NULL;
+		CREATE TABLE documents (
+			name TEXT PRIMARY KEY NOT NULL,
+			version INTEGER NOT NULL,
+			body BLOB
+		);`,
+	}
+}
+
+// migrate brings the file up to date, step by step, in one transaction.
+func migrate(ctx context.Context, s *session) error {
+	if err := retryBusy(ctx, func() error { return s.run("BEGIN IMMEDIATE") }); err != nil {
+		return err
+	}
+	if err := migrateSteps(s, migrations()); err != nil {
+		return errors.Join(err, s.run("ROLLBACK"))
+	}
+	if err := s.run("COMMIT"); err != nil {
+		return errors.Join(fmt.Errorf("committing the format: %w", err), s.run("ROLLBACK"))
+	}
+	return nil
+}
+
+func migrateSteps(s *session, steps []string) error {
+	format, err := s.number("PRAGMA user_version")
+	if err != nil {
+		return err
+	}
+	application, err := s.number("PRAGMA application_id")
+	if err != nil {
+		return err
+	}
+	things, err := s.number("SELECT count(*) FROM sqlite_schema")
+	if err != nil {
+		return err
+	}
+	switch {
+	case things > 0 && application != applicationID:
+		return errors.New("the file is another program's database")
+	case format > int64(len(steps)):
+		return fmt.Errorf("%w: %d, and this program knows up to %d", ErrNewerFormat, format, len(steps))
+	case format == int64(len(steps)):
+		return nil
+	}
+	for i, step := range steps[format:] {
+		if err := s.run(step); err != nil {
+			return fmt.Errorf("step %d of the format: %w", int(format)+i+1, err)
+		}
+	}
+	return s.run(fmt.Sprintf("PRAGMA application_id=%d; PRAGMA user_version=%d", applicationID, len(steps)))
+}
