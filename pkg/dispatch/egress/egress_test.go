@@ -1,0 +1,133 @@
+package egress
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+func TestDialling(t *testing.T) {
+	loopback := prefixes(t, "127.0.0.0/8", "::1/128")
+	for _, c := range []struct {
+		name    string
+		allowed []netip.Prefix
+		secure  bool
+		host    string
+		want    error
+	}{
+		{"http: to loopback", nil, false, "127.0.0.1", ErrForbidden},
+		{"https: to loopback", nil, true, "127.0.0.1", ErrForbidden},
+		{"a name is what it resolves to", nil, true, "localhost", ErrForbidden},
+		{"a mapped address is the same address", nil, true, "[::ffff:127.0.0.1]", ErrForbidden},
+		{"http: to allowed loopback", loopback, false, "127.0.0.1", nil},
+		{"https: to allowed loopback", loopback, true, "127.0.0.1", nil},
+		{"http: to a name within", loopback, false, "localhost", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var calls atomic.Int32
+			server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { calls.Add(1) }))
+			client := New(Options{AllowedNetworks: c.allowed})
+			if c.secure {
+				server.StartTLS()
+				client = New(Options{AllowedNetworks: c.allowed, TLS: trusting(server)})
+			} else {
+				server.Start()
+			}
+			defer server.Close()
+			response, err := client.Get(strings.Replace(server.URL, "127.0.0.1", c.host, 1))
+			if err == nil {
+				response.Body.Close()
+			}
+			if !errors.Is(err, c.want) || c.want != nil && calls.Load() > 0 {
+				t.Errorf("err %v after %d calls, want %v", err, calls.Load(), c.want)
+			}
+		})
+	}
+}
+
+func trusting(server *httptest.Server) *tls.Config {
+	return server.Client().Transport.(*http.Transport).TLSClientConfig
+}
+
+func TestRedirectsAreAnswers(t *testing.T) {
+	var calls atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		calls.Add(1)
+		http.Redirect(w, r, "/elsewhere", http.StatusFound)
+	}))
+	defer server.Close()
+	response, err := New(Options{AllowedNetworks: prefixes(t, "127.0.0.0/8")}).Get(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusFound || calls.Load() != 1 {
+		t.Errorf("status %d after %d calls, want 302 after 1", response.StatusCode, calls.Load())
+	}
+}
+
+func TestNoProxyFromTheEnvironment(t *testing.T) {
+	proxy := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the proxy was called") }))
+	defer proxy.Close()
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"} {
+		t.Setenv(name, proxy.URL)
+	}
+	client := New(Options{AllowedNetworks: prefixes(t, "127.0.0.0/8")})
+	for _, url := range []string{"http://10.0.0.1/", "https://10.0.0.1/"} {
+		if response, err := client.Get(url); !errors.Is(err, ErrForbidden) {
+			t.Errorf("%s: %v %v, want ErrForbidden", url, response, err)
+		}
+	}
+}
+
+func TestTransport(t *testing.T) {
+	workers := newTransport(Options{Workers: 200, DisableKeepAlives: true, TLS: &tls.Config{MinVersion: tls.VersionTLS10}}, nil)
+	plain := newTransport(Options{}, nil)
+	for _, c := range []struct {
+		what string
+		ok   bool
+	}{
+		{"a connection is kept for each worker", workers.MaxIdleConnsPerHost == 200 && plain.MaxIdleConnsPerHost == 1},
+		{"keep-alives end on request", workers.DisableKeepAlives && !plain.DisableKeepAlives},
+		{"TLS 1.2 at least", workers.TLSClientConfig.MinVersion == tls.VersionTLS12 && plain.TLSClientConfig.MinVersion == tls.VersionTLS12},
+		{"HTTP/1.1 only", plain.Protocols.HTTP1() && !plain.Protocols.HTTP2() && !plain.ForceAttemptHTTP2},
+		{"nothing is inflated", plain.DisableCompression},
+		{"no proxy", plain.Proxy == nil},
+	} {
+		if !c.ok {
+			t.Error("not so: " + c.what)
+		}
+	}
+}
+
+func TestOldTLSIsRefused(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
+	server.StartTLS()
+	defer server.Close()
+	response, err := New(Options{AllowedNetworks: prefixes(t, "127.0.0.0/8"), TLS: trusting(server)}).Get(server.URL)
+	if err == nil {
+		response.Body.Close()
+		t.Fatal("answered over TLS 1.1")
+	}
+}
+
+func TestHeadersAreBounded(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Long", strings.Repeat("x", maxAnswerHeaders+1))
+	}))
+	defer server.Close()
+	response, err := New(Options{AllowedNetworks: prefixes(t, "127.0.0.0/8")}).Get(server.URL)
+	if err == nil {
+		response.Body.Close()
+		t.Fatal("an answer with endless headers was taken")
+	}
+}

@@ -1,0 +1,259 @@
+package signature
+
+import (
+	"crypto/ecdsa"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+const (
+	receiver = "https://api.example.com"
+	timeout  = 30 * time.Second
+)
+
+func signed(t testing.TB, s Signer, c Call, body string) string {
+	t.Helper()
+	token, err := s.SignCall(c, []byte(body), timeout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// forged makes a token of any header and claims, signed by sign.
+func forged(header, claims string, sign func(text string) []byte) string {
+	text := base64URL([]byte(header)) + "." + base64URL([]byte(claims))
+	return text + "." + base64URL(sign(text))
+}
+
+func verifier(s Signer) Verifier {
+	return Verifier{Keys: JWKS{[]JWK{s.Key.Public()}}, Issuer: s.Issuer, Origin: receiver, Now: fixed}
+}
+
+func TestVerify(t *testing.T) {
+	s, stranger := newSigner(t), newSigner(t)
+	edwards, err := ParseKey(pkcs8(edKey(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	call := Call{Task: "order-7", Attempt: 2, Generation: 9, Method: "POST", URL: receiver + "/orders?id=7"}
+	const body = `{"amount":12}`
+	good := signed(t, s, call, body)
+	claims, err := s.SignClaims([]byte(`{"aud":"`+receiver+`","method":"POST","url":"`+call.URL+`","sha256":"`+digest([]byte(body))+`"}`),
+		noon.Add(time.Hour), timeout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same := func(*Received, *Verifier) {}
+	token := func(s string) func(*Received, *Verifier) { return func(r *Received, _ *Verifier) { r.Signature = s } }
+	secret, err := x509.MarshalPKIXPublicKey(s.Key.private.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	hmacOf := func(key []byte) func(string) []byte {
+		return func(text string) []byte {
+			mac := hmac.New(sha256.New, key)
+			mac.Write([]byte(text))
+			return mac.Sum(nil)
+		}
+	}
+	byService := func(text string) []byte {
+		sum, err := s.Key.method.Sign(text, s.Key.private)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sum
+	}
+	payload := func(drop string) string {
+		all := part(t, good, 1)
+		delete(all, drop)
+		text, err := json.Marshal(all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	kid := `","kid":"` + s.Key.ID() + `","typ":"` + CallType + `"}`
+	parts := strings.Split(good, ".")
+
+	for _, c := range []struct {
+		name   string
+		change func(*Received, *Verifier)
+		want   error
+	}{
+		{"as it was sent", same, nil},
+		{"at its last second", func(_ *Received, v *Verifier) {
+			v.Now = func() time.Time { return noon.Add(timeout + Margin - time.Second) }
+		}, nil},
+		{"one of several keys", func(_ *Received, v *Verifier) { v.Keys.Keys = append([]JWK{stranger.Key.Public()}, v.Keys.Keys...) }, nil},
+		{"an origin written otherwise", func(_ *Received, v *Verifier) { v.Origin = "https://API.example.com:443/" }, nil},
+		{"Ed25519", func(r *Received, v *Verifier) {
+			v.Keys.Keys = []JWK{edwards.Public()}
+			r.Signature = signed(t, Signer{Key: edwards, Issuer: s.Issuer, Now: fixed}, call, body)
+		}, nil},
+
+		{"no signature", token(""), ErrMissing},
+		{"garbage", token("garbage"), ErrMalformed},
+		{"garbage with dots", token("a.b.c"), ErrMalformed},
+		{"four parts", token(good + ".x"), ErrMalformed},
+		{"JSON of the wrong types", token(forged(`{"alg":"ES256`+kid, `{"exp":"soon"}`, byService)), ErrMalformed},
+		{"endless", token(strings.Repeat("a", maxToken+1)), ErrMalformed},
+		{"padded base64", token(good + "="), ErrMalformed},
+
+		{"alg none", token(base64URL([]byte(`{"alg":"none`+kid)) + "." + parts[1] + "."), ErrAlgorithm},
+		{"alg None", token(base64URL([]byte(`{"alg":"None`+kid)) + "." + parts[1] + "."), ErrAlgorithm},
+		{"no alg", token(base64URL([]byte(`{"kid":"x"}`)) + "." + parts[1] + "." + parts[2]), ErrAlgorithm},
+		{"HS256 with the public key as secret", token(forged(`{"alg":"HS256`+kid, payload(""), hmacOf(secret))), ErrAlgorithm},
+		{"HS256 with the coordinate as secret", token(forged(`{"alg":"HS256`+kid, payload(""), hmacOf([]byte(s.Key.Public().X)))), ErrAlgorithm},
+		{"HS256 with an empty secret", token(forged(`{"alg":"HS256`+kid, payload(""), hmacOf(nil))), ErrAlgorithm},
+		{"another algorithm than the key's", token(forged(`{"alg":"EdDSA`+kid, payload(""), byService)), ErrUnknownKey},
+
+		{"a stranger's key", token(signed(t, stranger, call, body)), ErrUnknownKey},
+		{"a stranger's key under the service's id", token(forged(`{"alg":"ES256`+kid, payload(""), func(text string) []byte {
+			sum, _ := stranger.Key.method.Sign(text, stranger.Key.private)
+			return sum
+		})), ErrSignature},
+		{"no key id", token(forged(`{"alg":"ES256","typ":"`+CallType+`"}`, payload(""), byService)), ErrUnknownKey},
+		{"no keys at all", func(_ *Received, v *Verifier) { v.Keys = JWKS{} }, ErrUnknownKey},
+		{"a published key for encryption", func(_ *Received, v *Verifier) { v.Keys.Keys[0].Use = "enc" }, ErrUnknownKey},
+		{"a published point off the curve", func(_ *Received, v *Verifier) { v.Keys.Keys[0].Y = v.Keys.Keys[0].X }, ErrUnknownKey},
+		{"claims changed", token(parts[0] + "." + base64URL([]byte(strings.Replace(payload(""), `"attempt":2`, `"attempt":3`, 1))) + "." + parts[2]), ErrSignature},
+		{"signature cut off", token(parts[0] + "." + parts[1] + "."), ErrSignature},
+
+		{"expired", func(_ *Received, v *Verifier) { v.Now = func() time.Time { return noon.Add(timeout + Margin) } }, ErrExpired},
+		{"expired, within the leeway", func(_ *Received, v *Verifier) {
+			v.Now, v.Leeway = func() time.Time { return noon.Add(timeout + Margin) }, time.Second
+		}, nil},
+		{"without exp", token(forged(`{"alg":"ES256`+kid, payload("exp"), byService)), ErrMalformed},
+		{"without aud", token(forged(`{"alg":"ES256`+kid, payload("aud"), byService)), ErrMalformed},
+		{"without iss", token(forged(`{"alg":"ES256`+kid, payload("iss"), byService)), ErrMalformed},
+		{"without sha256", token(forged(`{"alg":"ES256`+kid, payload("sha256"), byService)), ErrBody},
+		{"another issuer", func(_ *Received, v *Verifier) { v.Issuer = "https://other.example.com" }, ErrIssuer},
+		{"for another receiver", func(_ *Received, v *Verifier) { v.Origin = "https://other.example.com" }, ErrAudience},
+		{"for the same host over http:", func(_ *Received, v *Verifier) { v.Origin = "http://api.example.com" }, ErrAudience},
+		{"for another port", func(_ *Received, v *Verifier) { v.Origin = receiver + ":8443" }, ErrAudience},
+		{"a body of claims that looks like a call", token(claims), ErrType},
+
+		{"another method", func(r *Received, _ *Verifier) { r.Method = "PUT" }, ErrMethod},
+		{"another path", func(r *Received, _ *Verifier) { r.URI = "/refunds?id=7" }, ErrURL},
+		{"another query", func(r *Received, _ *Verifier) { r.URI = "/orders?id=8" }, ErrURL},
+		{"a host in the request line", func(r *Received, _ *Verifier) { r.URI = call.URL }, ErrURL},
+		{"a byte of the body changed", func(r *Received, _ *Verifier) { r.Body[len(r.Body)-2] ^= 1 }, ErrBody},
+		{"a byte more", func(r *Received, _ *Verifier) { r.Body = append(r.Body, '\n') }, ErrBody},
+		{"no body", func(r *Received, _ *Verifier) { r.Body = nil }, ErrBody},
+
+		{"no origin configured", func(_ *Received, v *Verifier) { v.Origin = "" }, ErrVerifier},
+		{"no issuer configured", func(_ *Received, v *Verifier) { v.Issuer = "" }, ErrVerifier},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			v, got := verifier(s), Received{Signature: good, Method: "POST", URI: "/orders?id=7", Body: []byte(body)}
+			c.change(&got, &v)
+			verified, err := v.Verify(got)
+			if !errors.Is(err, c.want) {
+				t.Fatalf("%v, want %v", err, c.want)
+			}
+			want := Call{}
+			if c.want == nil {
+				want = call
+				want.ID, want.SignedAt, want.ExpiresAt = verified.ID, noon, noon.Add(timeout+Margin)
+				if verified.ID == "" {
+					t.Error("no id")
+				}
+			}
+			if verified != want {
+				t.Errorf("%+v, want %+v", verified, want)
+			}
+		})
+	}
+}
+
+func TestVerifyRequest(t *testing.T) {
+	s := newSigner(t)
+	token := signed(t, s, Call{Method: "GET", URL: receiver + "/a%2Fb?q=%41"}, "")
+	for _, c := range []struct {
+		name   string
+		header []string
+		want   error
+	}{
+		{"one header", []string{token}, nil},
+		{"none", nil, ErrMissing},
+		{"two", []string{token, token}, ErrMissing},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/a%2Fb?q=%41", nil)
+		for _, value := range c.header {
+			r.Header.Add(Header, value)
+		}
+		if _, err := verifier(s).VerifyRequest(r, nil); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, err, c.want)
+		}
+	}
+}
+
+func TestPublishedKeysVerify(t *testing.T) {
+	s := newSigner(t)
+	published, err := json.Marshal(JWKS{[]JWK{s.Key.Public()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A key of a kind that is not used here must not spoil the set.
+	mixed := strings.Replace(string(published), `"keys":[`, `"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB","kid":"r"},`, 1)
+	v := verifier(s)
+	if v.Keys, err = ParseJWKS([]byte(mixed)); err != nil {
+		t.Fatal(err)
+	}
+	c := Call{Method: "GET", URL: receiver}
+	if _, err := v.Verify(Received{signed(t, s, c, ""), "GET", "/", nil}); err != nil {
+		t.Error(err)
+	}
+	if _, err := ParseJWKS([]byte("no JSON")); err == nil {
+		t.Error("a set that is no JSON was taken")
+	}
+}
+
+// FuzzVerify: whatever a token is made of, only the service's own is accepted, and nothing panics.
+func FuzzVerify(f *testing.F) {
+	s := newSigner(f)
+	good := signed(f, s, Call{Method: "POST", URL: receiver + "/"}, "body")
+	f.Add(good, "POST", "/", []byte("body"))
+	f.Add("", "GET", "", []byte{})
+	f.Add("eyJhbGciOiJub25lIn0.e30.", "POST", "/", []byte("body"))
+	f.Add("eyJhbGciOiJFUzI1NiJ9.eyJleHAiOjFlOTk5fQ.AAAA", "POST", "/", []byte("body"))
+	f.Fuzz(func(t *testing.T, token, method, uri string, body []byte) {
+		_, err := verifier(s).Verify(Received{token, method, uri, body})
+		if own := token == good && method == "POST" && uri == "/" && string(body) == "body"; own != (err == nil) {
+			t.Errorf("own %v, err %v", own, err)
+		}
+	})
+}
+
+// FuzzParseKey: a text is a key or ErrKey, and a key signs.
+func FuzzParseKey(f *testing.F) {
+	s := newSigner(f)
+	text, err := s.Key.PEM()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Add(sec1(s.Key.private.(*ecdsa.PrivateKey)))
+	f.Add([]byte("-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		k, err := ParseKey(text)
+		if err != nil {
+			if !errors.Is(err, ErrKey) {
+				t.Errorf("%v is no ErrKey", err)
+			}
+			return
+		}
+		if _, err := (Signer{Key: k, Issuer: "i"}).SignCall(Call{URL: receiver}, nil, 0); err != nil {
+			t.Error(err)
+		}
+	})
+}
