@@ -1,0 +1,187 @@
+package engine
+
+import (
+	"context"
+	"iter"
+	"maps"
+	"net/url"
+	"sync"
+	"time"
+
+	"example.com/dispatch/pkg/dispatch"
+	"example.com/dispatch/pkg/dispatch/signature"
+)
+
+const (
+	// brisk is the time of a call, settled, up to which waiting for the end of another is better than
+	// putting a task back; and how long it is waited for.
+	brisk = 250 * time.Millisecond
+	// remembered is how long a task is passed over that was not admitted, while its origin has no room.
+	remembered = 30 * time.Second
+	// memory is how many such tasks are remembered at most.
+	memory = 100_000
+)
+
+// admission says which calls may be made now: no origin has more than its share of the workers, so that a
+// receiver that hangs leaves some for the others; and a task that may kill the process runs by itself.
+type admission struct {
+	share int // calls to one origin at once
+	gate  *gate
+	now   func() time.Time
+
+	mu      sync.Mutex
+	origins map[string]*origin
+	refused map[string]refusal // by task
+}
+
+// origin is a receiver that tasks are in flight to, or wait for room.
+type origin struct {
+	room  chan struct{} // one token for each call in flight
+	users int           // in flight or waiting for room; 0: the origin is forgotten
+	took  time.Duration // smoothed time of its calls; 0 before the first has ended
+	moved time.Time     // when the last one ended; at first, when the origin was met
+}
+
+// refusal remembers where a task goes that was not admitted, which its hint does not say.
+type refusal struct {
+	to    *origin
+	until time.Time
+}
+
+func newAdmission(workers int, now func() time.Time) *admission {
+	return &admission{
+		share: max(1, workers*3/4), gate: newGate(now), now: now,
+		origins: map[string]*origin{}, refused: map[string]refusal{},
+	}
+}
+
+// admit is what [dispatch.Handle] asks before each call.
+func (a *admission) admit(ctx context.Context, c dispatch.Call) (done func(), ok bool) {
+	leave, ok := a.gate.enter(ctx, c.Task)
+	if !ok {
+		return nil, false
+	}
+	name := originOf(c.Doc.URI)
+	o := a.meet(name)
+	if !a.room(ctx, o) {
+		leave()
+		a.refuse(name, o, c.Task)
+		return nil, false
+	}
+	began := a.now()
+	return func() {
+		a.end(name, o, began)
+		leave()
+	}, true
+}
+
+func originOf(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return ""
+	}
+	return signature.Origin(u)
+}
+
+func (a *admission) meet(name string) *origin {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	o, ok := a.origins[name]
+	if !ok {
+		o = &origin{room: make(chan struct{}, a.share), moved: a.now()}
+		a.origins[name] = o
+	}
+	o.users++
+	return o
+}
+
+// room takes a place among the origin's calls, for which it waits a moment where they come and go fast.
+func (a *admission) room(ctx context.Context, o *origin) bool {
+	select {
+	case o.room <- struct{}{}:
+		return true
+	default:
+	}
+	a.mu.Lock()
+	waits := o.took < brisk && a.now().Sub(o.moved) < brisk
+	a.mu.Unlock()
+	if !waits {
+		return false
+	}
+	timer := time.NewTimer(brisk)
+	defer timer.Stop()
+	select {
+	case o.room <- struct{}{}:
+		return true
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+func (a *admission) refuse(name string, o *origin, t dispatch.Task) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	until := a.now().Add(remembered)
+	if !t.ExpireAt.IsZero() && t.ExpireAt.Before(until) {
+		until = t.ExpireAt // then it must be looked at
+	}
+	if len(a.refused) < memory {
+		a.refused[t.ID] = refusal{o, until}
+	}
+	a.leave(name, o)
+}
+
+func (a *admission) end(name string, o *origin, began time.Time) {
+	<-o.room
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	o.moved = a.now()
+	took := o.moved.Sub(began)
+	o.took += (took - o.took) / 8
+	a.leave(name, o)
+}
+
+func (a *admission) leave(name string, o *origin) {
+	if o.users--; o.users > 0 {
+		return
+	}
+	delete(a.origins, name)
+	maps.DeleteFunc(a.refused, func(_ string, r refusal) bool { return r.to == o })
+}
+
+// hopeless reports whether the task would not be admitted anyway: claiming it only to put it back would cost
+// two writes, for each of what may be many thousands that wait for a receiver that hangs.
+func (a *admission) hopeless(id string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	r, ok := a.refused[id]
+	if !ok {
+		return false
+	}
+	if len(r.to.room) < a.share || !a.now().Before(r.until) {
+		delete(a.refused, id)
+		return false
+	}
+	return true
+}
+
+// sightings is the store as the sweep sees it: without the tasks that would not be admitted.
+type sightings struct {
+	dispatch.Store
+	admission *admission
+}
+
+// Due implements [dispatch.Store].
+func (s sightings) Due(ctx context.Context, lane string, upTo time.Time) iter.Seq2[dispatch.Hint, error] {
+	return func(yield func(dispatch.Hint, error) bool) {
+		for h, err := range s.Store.Due(ctx, lane, upTo) {
+			if err == nil && s.admission.hopeless(h.ID) {
+				continue
+			}
+			if !yield(h, err) {
+				return
+			}
+		}
+	}
+}
