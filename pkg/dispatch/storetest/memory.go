@@ -92,8 +92,8 @@ func (m *Memory) Settle(ctx context.Context, t dispatch.Task) error {
 		}
 		t = copied(t)
 		row.State, row.Reason, row.EndedAt, row.DueAt, row.Lane = t.State, t.Reason, t.EndedAt, t.DueAt, t.Lane
-		row.Progress, row.TTL = t.Progress, t.TTL
-		row.Lease, row.Until, row.Lapses = "", time.Time{}, 0
+		row.Progress, row.Lapses, row.TTL = t.Progress, t.Lapses, t.TTL
+		row.Lease, row.Until = "", time.Time{}
 		m.tasks[t.ID] = row
 		return nil
 	})

@@ -196,6 +196,6 @@ func failed(t dispatch.Task, at time.Time) dispatch.Task {
 
 // settled is the row that a settle leaves of t.
 func settled(t dispatch.Task) dispatch.Task {
-	t.Lease, t.Until, t.Lapses = "", time.Time{}, 0
+	t.Lease, t.Until = "", time.Time{}
 	return t
 }

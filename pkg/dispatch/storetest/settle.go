@@ -54,7 +54,7 @@ func testSettle(t *testing.T, store dispatch.Store) {
 		mine.Reason, mine.EndedAt, mine.TTL = "r", later, later.Truncate(time.Second)
 		want := settled(mine)
 		mine.Queue, mine.Run, mine.Doc, mine.Hash = "other", 9, []byte("other"), []byte("other")
-		mine.Timeout, mine.ExpireAt, mine.Until, mine.Lapses, mine.Version = time.Hour, later, later, 5, 8
+		mine.Timeout, mine.ExpireAt, mine.Until, mine.Version = time.Hour, later, later, 8
 		f.settle(mine)
 		f.wantRow("row", want)
 	})
@@ -67,16 +67,22 @@ func testSettle(t *testing.T, store dispatch.Store) {
 		f.settle(mine)
 		f.wantRow("row", settled(mine))
 	})
-	sub(t, store, "clears lapses", func(f fixture) {
+	sub(t, store, "writes lapses", func(f fixture) {
 		task := f.put(f.task("a"))
 		end := f.claimed(task.ID, "first", now).Until
 		mine := f.claimed(task.ID, "second", end)
 		if mine.Lapses != 1 {
 			f.Fatalf("%d lapses before, want 1", mine.Lapses)
 		}
+		f.settle(retried(mine, end)) // put back without an outcome: they are in a row still
+		mine = f.claimed(task.ID, "third", end)
+		if mine.Lapses != 1 {
+			f.Errorf("%d lapses after they were kept, want 1", mine.Lapses)
+		}
+		mine.Lapses = 0
 		f.settle(retried(mine, end))
-		if n := f.claimed(task.ID, "third", end).Lapses; n != 0 {
-			f.Errorf("%d lapses after, want 0", n)
+		if n := f.claimed(task.ID, "fourth", end).Lapses; n != 0 {
+			f.Errorf("%d lapses after they were cleared, want 0", n)
 		}
 	})
 	sub(t, store, "late, of a lease that nobody took", func(f fixture) {
