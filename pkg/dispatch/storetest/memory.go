@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -161,7 +160,14 @@ func (m *Memory) List(ctx context.Context, f dispatch.Filter) iter.Seq2[dispatch
 		}
 		for _, lane := range lanes {
 			var rows []dispatch.Task
-			if err := m.locked(ctx, func() error { rows = slices.Collect(maps.Values(m.tasks)); return nil }); err != nil {
+			if err := m.locked(ctx, func() error {
+				for _, t := range m.tasks {
+					if (lane == "" || t.Lane == lane) && (f.Queue == "" || t.Queue == f.Queue) && (f.State == "" || t.State == f.State) {
+						rows = append(rows, t)
+					}
+				}
+				return nil
+			}); err != nil {
 				yield(dispatch.Task{}, err)
 				return
 			}
@@ -172,8 +178,7 @@ func (m *Memory) List(ctx context.Context, f dispatch.Filter) iter.Seq2[dispatch
 				return cmp.Or(a.DueAt.Compare(b.DueAt), cmp.Compare(a.ID, b.ID))
 			})
 			for _, t := range rows {
-				in := (lane == "" || t.Lane == lane) && (f.Queue == "" || t.Queue == f.Queue) && (f.State == "" || t.State == f.State)
-				if in && !yield(copied(t), nil) {
+				if !yield(copied(t), nil) {
 					return
 				}
 			}
