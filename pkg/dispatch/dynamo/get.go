@@ -15,15 +15,7 @@ const maxKeys = 100
 
 // Get implements [dispatch.Store]. An id may occur more than once.
 func (s Store) Get(ctx context.Context, ids []string) []dispatch.Result {
-	var keys []row
-	asked := make(map[string]bool, len(ids))
-	for _, id := range ids {
-		if storable(id) && !asked[id] {
-			asked[id] = true
-			keys = append(keys, key(id))
-		}
-	}
-	found, err := s.rows(ctx, keys)
+	found, err := s.rows(ctx, ids)
 	results := make([]dispatch.Result, len(ids))
 	for i, id := range ids {
 		r, ok := found[id]
@@ -39,10 +31,11 @@ func (s Store) Get(ctx context.Context, ids []string) []dispatch.Result {
 	return results
 }
 
-// rows reads the rows with these keys, by id. After an error it returns those that it has read; the others may be
-// there or not.
-func (s Store) rows(ctx context.Context, keys []row) (map[string]row, error) {
-	found := make(map[string]row, len(keys))
+// rows reads the rows with these ids, by id. After an error it returns those that it has read; the others may be there
+// or not.
+func (s Store) rows(ctx context.Context, ids []string) (map[string]row, error) {
+	found := make(map[string]row, len(ids))
+	keys := distinctKeys(ids)
 	for tries := 0; len(keys) > 0; {
 		batch := keys[:min(len(keys), maxKeys)]
 		out, err := s.Client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{
@@ -72,4 +65,17 @@ func (s Store) rows(ctx context.Context, keys []row) (map[string]row, error) {
 		}
 	}
 	return found, nil
+}
+
+// distinctKeys leaves out what cannot be there and what is there twice: DynamoDB refuses a batch that has either.
+func distinctKeys(ids []string) []row {
+	var keys []row
+	asked := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		if storable(id) && !asked[id] {
+			asked[id] = true
+			keys = append(keys, key(id))
+		}
+	}
+	return keys
 }

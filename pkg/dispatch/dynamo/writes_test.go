@@ -1,0 +1,155 @@
+package dynamo_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"example.com/dispatch/pkg/dispatch"
+	"example.com/dispatch/pkg/dispatch/dynamo"
+	"example.com/dispatch/pkg/dispatch/dynamo/dynamotest"
+)
+
+// TestWrites counts what every path costs, and prints it: go test -run TestWrites -v
+// The figures are the design's; a change that adds to one of them is a defect.
+func TestWrites(t *testing.T) {
+	var meter dynamotest.Meter
+	store := dynamo.Store{Client: server.Client(t, nil, meter.Count), Table: server.Table(t)}
+	spent := func(step func()) float64 {
+		t.Helper()
+		meter.Reset()
+		step()
+		units := 0.0
+		for _, operation := range []string{"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"} {
+			units += meter.Costs()[operation].Units()
+		}
+		return units
+	}
+	for _, c := range []struct {
+		name  string
+		steps []step
+		want  []float64
+	}{
+		{"delivered", []step{put, claim, deliver}, []float64{2, 1, 2}},
+		{"scheduled for later, delivered", []step{putLater, claimLater, deliver}, []float64{2, 1, 2}},
+		{"one retry", []step{put, claim, retry, claim, deliver}, []float64{2, 1, 3, 1, 2}},
+		{"one wait", []step{put, claim, wait, claim, deliver}, []float64{2, 1, 3, 1, 2}},
+		{"failed, kept in the history", []step{put, claim, fail}, []float64{2, 1, 3}},
+		{"one lapse", []step{put, claim, lapse, deliver}, []float64{2, 1, 2, 2}},
+		{"put twice", []step{put, put}, []float64{2, 1}},
+		{"hinted too early", []step{putLater, claimRefused}, []float64{2, 1}},
+		{"hinted while leased", []step{put, claim, claimRefused}, []float64{2, 1, 1}},
+		{"hinted after the end", []step{put, claim, deliver, claimRefused}, []float64{2, 1, 2, 1}},
+		{"cancelled", []step{put, cancel}, []float64{2, 2}},
+		{"run again by hand, cleared", []step{put, claim, fail, again, claim, fail, remove}, []float64{2, 1, 3, 3, 1, 3, 2}},
+		{"a document", []step{save}, []float64{1}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			task := newTask("writes " + c.name)
+			total := 0.0
+			for i, step := range c.steps {
+				units := spent(func() { step(t, store, &task) })
+				if total += units; units != c.want[i] {
+					t.Errorf("step %d cost %v writes, want %v", i+1, units, c.want[i])
+				}
+			}
+			t.Logf("%-32s %v = %v writes", c.name, c.want, total)
+		})
+	}
+}
+
+// step is one write of a task's life; it leaves the task as it is stored.
+type step func(t *testing.T, s dynamo.Store, task *dispatch.Task)
+
+func put(t *testing.T, s dynamo.Store, task *dispatch.Task) {
+	if r := s.Put(t.Context(), now, []dispatch.Task{*task})[0]; r.Err != nil {
+		t.Fatal(r.Err)
+	}
+}
+
+func putLater(t *testing.T, s dynamo.Store, task *dispatch.Task) {
+	task.DueAt = now.Add(time.Hour)
+	put(t, s, task)
+}
+
+func claimAt(t *testing.T, s dynamo.Store, task *dispatch.Task, at time.Time) {
+	t.Helper()
+	r := s.Claim(t.Context(), []string{task.ID}, lease(at))[0]
+	if r.Err != nil {
+		t.Fatal(r.Err)
+	}
+	*task = r.Task
+}
+
+func claim(t *testing.T, s dynamo.Store, task *dispatch.Task)      { claimAt(t, s, task, now) }
+func claimLater(t *testing.T, s dynamo.Store, task *dispatch.Task) { claimAt(t, s, task, task.DueAt) }
+func lapse(t *testing.T, s dynamo.Store, task *dispatch.Task)      { claimAt(t, s, task, task.Until) }
+
+func claimRefused(t *testing.T, s dynamo.Store, task *dispatch.Task) {
+	if r := s.Claim(t.Context(), []string{task.ID}, lease(now)); !errors.Is(r[0].Err, dispatch.ErrRefused) {
+		t.Fatalf("claim: %v, want it refused", r[0].Err)
+	}
+}
+
+func settle(t *testing.T, s dynamo.Store, task *dispatch.Task) {
+	t.Helper()
+	if err := s.Settle(t.Context(), *task); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func deliver(t *testing.T, s dynamo.Store, task *dispatch.Task) {
+	*task = delivered(*task)
+	settle(t, s, task)
+}
+
+func retry(t *testing.T, s dynamo.Store, task *dispatch.Task) {
+	task.DueAt = now.Add(time.Second)
+	task.Progress = []dispatch.Progress{{Attempts: 1, Last: []dispatch.Attempt{{At: now, Status: 503}}, Error: "503"}}
+	settle(t, s, task)
+}
+
+func wait(t *testing.T, s dynamo.Store, task *dispatch.Task) {
+	task.DueAt = now.Add(time.Second)
+	task.Progress = []dispatch.Progress{{WaitingSince: now}}
+	settle(t, s, task)
+}
+
+func fail(t *testing.T, s dynamo.Store, task *dispatch.Task) {
+	*task = failed(*task)
+	settle(t, s, task)
+}
+
+func edit(t *testing.T, s dynamo.Store, task *dispatch.Task, change func(*dispatch.Task)) {
+	t.Helper()
+	edited, err := s.Edit(t.Context(), task.ID, func(t *dispatch.Task) error { change(t); return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	*task = edited
+}
+
+func cancel(t *testing.T, s dynamo.Store, task *dispatch.Task) {
+	edit(t, s, task, func(t *dispatch.Task) {
+		t.State, t.EndedAt, t.DueAt, t.Lane = dispatch.Cancelled, now, time.Time{}, ""
+	})
+}
+
+func again(t *testing.T, s dynamo.Store, task *dispatch.Task) {
+	edit(t, s, task, func(t *dispatch.Task) {
+		t.State, t.EndedAt, t.DueAt, t.Lane, t.Run = dispatch.Scheduled, time.Time{}, now, dispatch.Lane(t.Queue, t.ID, 1), t.Run+1
+	})
+}
+
+func remove(t *testing.T, s dynamo.Store, task *dispatch.Task) {
+	if err := s.Delete(t.Context(), task.ID, task.Generation); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func save(t *testing.T, s dynamo.Store, _ *dispatch.Task) {
+	if err := s.Save(context.Background(), dispatch.Document{Name: "settings", Version: 1, Body: []byte("{}")}); err != nil {
+		t.Fatal(err)
+	}
+}
