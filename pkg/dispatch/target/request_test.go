@@ -1,0 +1,162 @@
+package target
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"example.com/dispatch/pkg/dispatch"
+	"example.com/dispatch/pkg/dispatch/signature"
+)
+
+// arrived is a request as the receiver saw it.
+type arrived struct {
+	*http.Request
+	body []byte
+}
+
+// receive sends a call to a receiver of its own and returns what came there.
+func receive(t *testing.T, signer *signature.Signer, change func(*dispatch.Call)) (got arrived, origin string, a dispatch.Answer) {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		got = arrived{r, body}
+	}))
+	defer server.Close()
+	c := callOf("POST", server.URL+"/orders?a=1&b=%20", `{"amount":12}`)
+	change(&c)
+	a = HTTP{Client: local(1), Signer: signer}.Send(t.Context(), c)
+	return got, server.URL, a
+}
+
+func newSigner(t testing.TB) *signature.Signer {
+	t.Helper()
+	k, err := signature.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &signature.Signer{Key: k, Issuer: "https://dispatch.example.com"}
+}
+
+func TestHeaders(t *testing.T) {
+	own := func(name, value string) func(*dispatch.Call) {
+		return func(c *dispatch.Call) { c.Doc.Headers = map[string]string{name: value} }
+	}
+	body := func(method string, format dispatch.Format, body string) func(*dispatch.Call) {
+		return func(c *dispatch.Call) { c.Doc.Method, c.Doc.Format, c.Doc.Body = method, format, []byte(body) }
+	}
+	const json, text = "application/json", "text/plain; charset=utf-8"
+	for _, c := range []struct {
+		name   string
+		change func(*dispatch.Call)
+		header string
+		want   string
+	}{
+		{"envelope", body("POST", dispatch.Envelope, `"text"`), "Content-Type", json},
+		{"raw JSON", body("PUT", dispatch.Raw, `{}`), "Content-Type", json},
+		{"raw text", body("PATCH", dispatch.Raw, `"text"`), "Content-Type", text},
+		{"raw claims", func(c *dispatch.Call) { c.Doc.Format, c.Doc.Body, c.Doc.Claims = dispatch.Raw, nil, []byte(`{}`) }, "Content-Type", "application/jwt"},
+		{"claims in an envelope", func(c *dispatch.Call) { c.Doc.Body, c.Doc.Claims = nil, []byte(`{}`) }, "Content-Type", json},
+		{"a GET", body("GET", dispatch.Envelope, ``), "Content-Type", ""},
+		{"nothing raw", body("POST", dispatch.Raw, ``), "Content-Type", ""},
+		{"the task's own type", own("content-TYPE", "application/x-www-form-urlencoded"), "Content-Type", "application/x-www-form-urlencoded"},
+		{"a header of the task", own("authorization", "Bearer x"), "Authorization", "Bearer x"},
+		{"its trace", own("traceparent", "00-1-2-01"), "Traceparent", "00-1-2-01"},
+		{"the sender", own("A", "b"), "User-Agent", "dispatch"},
+		{"the task's own sender", own("user-agent", "shop"), "User-Agent", "shop"},
+		{"no compression is offered", own("A", "b"), "Accept-Encoding", ""},
+		{"the attempt", own("A", "b"), "Dispatch-Attempt", "2"},
+		{"the attempt is the service's", own("dispatch-attempt", "1"), "Dispatch-Attempt", "2"},
+		{"without a key there is no signature", own("dispatch-signature", "forged"), "Dispatch-Signature", ""},
+		{"the id", own("A", "b"), "Idempotency-Key", "order-7"},
+		{"the id is the service's", own("idempotency-key", "mine"), "Idempotency-Key", "order-7"},
+		{"a run by hand", func(c *dispatch.Call) { c.Task.Run = 3 }, "Idempotency-Key", "order-7/3"},
+	} {
+		signer := newSigner(t)
+		if c.header == "Dispatch-Signature" {
+			signer = nil
+		}
+		got, _, a := receive(t, signer, c.change)
+		if a.Status != 200 {
+			t.Errorf("%s: %+v", c.name, a)
+			continue
+		}
+		if values := got.Header.Values(c.header); strings.Join(values, "|") != c.want {
+			t.Errorf("%s: %s is %q, want %q", c.name, c.header, values, c.want)
+		}
+	}
+}
+
+func TestReceiversCanVerify(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*dispatch.Call)
+	}{
+		{"an envelope", func(*dispatch.Call) {}},
+		{"a text", func(c *dispatch.Call) { c.Doc.Format, c.Doc.Body = dispatch.Raw, []byte(`"text"`) }},
+		{"claims", func(c *dispatch.Call) { c.Doc.Body, c.Doc.Claims = nil, []byte(`{}`) }},
+		{"a GET", func(c *dispatch.Call) { c.Doc.Method, c.Doc.Body = "GET", nil }},
+		{"a DELETE", func(c *dispatch.Call) { c.Doc.Method, c.Doc.Body = "DELETE", nil }},
+		{"no path", func(c *dispatch.Call) { c.Doc.URI = strings.TrimSuffix(c.Doc.URI, "/orders?a=1&b=%20") }},
+		{"a fragment", func(c *dispatch.Call) { c.Doc.URI += "#part" }},
+	} {
+		s := newSigner(t)
+		got, origin, a := receive(t, s, c.change)
+		if a.Status != 200 {
+			t.Errorf("%s: %+v", c.name, a)
+			continue
+		}
+		v := signature.Verifier{Keys: signature.JWKS{Keys: []signature.JWK{s.Key.Public()}}, Issuer: s.Issuer, Origin: origin}
+		call, err := v.VerifyRequest(got.Request, got.body)
+		if err != nil || call.Task != "order-7" || call.Attempt != 2 || call.Generation != 9 {
+			t.Errorf("%s: %+v, %v", c.name, call, err)
+		}
+	}
+}
+
+func TestClaimsAreSent(t *testing.T) {
+	s, expireAt := newSigner(t), time.Now().Add(time.Hour).Truncate(time.Second)
+	for _, format := range []dispatch.Format{dispatch.Envelope, dispatch.Raw} {
+		got, _, a := receive(t, s, func(c *dispatch.Call) {
+			c.Doc.Body, c.Doc.Claims, c.Doc.Format = nil, []byte(`{"order":12345678901234567890}`), format
+			c.Task.ExpireAt = expireAt
+		})
+		if a.Status != 200 {
+			t.Fatalf("%+v", a)
+		}
+		token := string(got.body)
+		if format == dispatch.Envelope {
+			var e struct {
+				Request string
+				Task    struct{ ID string } `json:"__task"`
+			}
+			if err := json.Unmarshal(got.body, &e); err != nil || e.Task.ID != "order-7" {
+				t.Fatalf("%v: %s", err, got.body)
+			}
+			token = e.Request
+		}
+		claims := jwt.MapClaims{}
+		if _, _, err := jwt.NewParser(jwt.WithJSONNumber()).ParseUnverified(token, claims); err != nil {
+			t.Fatal(err)
+		}
+		if claims["order"] != json.Number("12345678901234567890") {
+			t.Errorf("%s: order is %v", format, claims["order"])
+		}
+		if exp, err := claims.GetExpirationTime(); err != nil || !exp.Equal(expireAt) {
+			t.Errorf("%s: exp is %v, %v, want %v", format, exp, err, expireAt)
+		}
+	}
+	_, _, a := receive(t, nil, func(c *dispatch.Call) { c.Doc.Body, c.Doc.Claims = nil, []byte(`{}`) })
+	if want := (dispatch.Answer{Error: "no key to sign the claims with"}); a != want {
+		t.Errorf("without a key: %+v, want %+v", a, want)
+	}
+}
