@@ -114,6 +114,26 @@ func TestEndThrottled(t *testing.T) {
 	}
 }
 
+// TestEndAnswered ends the context of writes while their answer comes: they are done, and say so.
+func TestEndAnswered(t *testing.T) {
+	table := server.Table(t)
+	for _, w := range allWrites() {
+		t.Run(w.name, func(t *testing.T) {
+			t.Parallel()
+			var faults dynamotest.Faults
+			s := dynamo.Store{Client: server.Client(t, &faults), Table: table}
+			task := prepare(t, s, t.Name(), w.ready)
+			ctx, cancel := context.WithCancel(t.Context())
+			faults.Next(w.operation, w.pass, dynamotest.After(func() {}))
+			faults.Next(w.operation, 1, dynamotest.Changed(func(map[string]any) { cancel() }))
+			if err := w.do(ctx, s, task); err != nil {
+				t.Error(err)
+			}
+			wantRow(t, s, task.ID, w.want(task))
+		})
+	}
+}
+
 // TestOther has a write meet an error that repeating cannot mend: it is returned at once.
 func TestOther(t *testing.T) {
 	table := server.Table(t)

@@ -82,9 +82,9 @@ func pause(ctx context.Context, tries int) error {
 	}
 }
 
-// failure makes sure that an error that came of the context's end says so.
+// failure makes sure that an error, if there is one, that came of the context's end says so.
 func failure(ctx context.Context, err error) error {
-	if end := ctx.Err(); end != nil && !errors.Is(err, end) {
+	if end := ctx.Err(); err != nil && end != nil && !errors.Is(err, end) {
 		return fmt.Errorf("%w: %w", end, err)
 	}
 	return err
