@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"example.com/dispatch/functions/internal/wiring"
+	"example.com/dispatch/pkg/dispatch"
+	"example.com/dispatch/pkg/dispatch/signature"
+	"example.com/dispatch/pkg/dispatch/target"
+)
+
+// The types of this function's errors. All its tasks come again with the next sweep.
+const (
+	invalidInput = "InvalidInput" // the event is not {"hints": […]}
+	noSigningKey = "NoSigningKey" // nothing was claimed
+	handleFailed = "HandleFailed" // the store failed for some
+)
+
+// function claims, calls and settles what its event hints at. It answers {}.
+type function struct {
+	verb   dispatch.Handle
+	client *http.Client
+	signer func(context.Context) (*signature.Signer, error)
+}
+
+// Invoke implements lambda.Handler.
+func (f *function) Invoke(ctx context.Context, event []byte) ([]byte, error) {
+	var e struct {
+		Hints []dispatch.Hint `json:"hints"`
+	}
+	if err := json.Unmarshal(event, &e); err != nil || len(e.Hints) == 0 {
+		return nil, wiring.Failure(invalidInput, `the event must be {"hints": [{"id": "…"}]}`)
+	}
+	signer, err := f.signer(ctx) // before any claim: without a key no call can be made, so none may be counted
+	if err != nil {
+		return nil, wiring.Failure(noSigningKey, err.Error())
+	}
+	verb := f.verb
+	verb.Send = target.HTTP{Client: f.client, Signer: signer, Now: f.verb.Now}.Send
+	if err := verb.Run(ctx, e.Hints); err != nil {
+		return nil, wiring.Failure(handleFailed, err.Error())
+	}
+	return []byte("{}"), nil
+}

@@ -1,0 +1,89 @@
+// Package signingkey finds the key that calls are signed with.
+package signingkey
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"example.com/dispatch/functions/internal/wiring"
+	"example.com/dispatch/pkg/dispatch/signature"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+)
+
+const (
+	age       = 5 * time.Minute  // how long a key from Secrets Manager is used before it is asked for again
+	fetchTime = 10 * time.Second // for asking
+)
+
+// Source gives the signer in use. It is safe for concurrent use.
+type Source struct {
+	issuer string
+	fetch  func(context.Context) (string, error) // the key's PEM text; nil: calls are not signed
+	now    func() time.Time
+
+	mu     sync.Mutex
+	signer *signature.Signer
+	at     time.Time // when signer was fetched
+}
+
+// New returns the source of the environment's SIGNING_KEY: a PEM text, or the ARN of a secret that holds one.
+func New(e wiring.Environment) *Source {
+	s := &Source{issuer: e.Issuer, now: time.Now}
+	switch key := e.SigningKey; {
+	case key == "":
+	case strings.HasPrefix(key, "arn:"):
+		client := secretsmanager.NewFromConfig(e.AWS(wiring.SecretsManager, 1))
+		s.fetch = func(ctx context.Context) (string, error) { return secret(ctx, client, key) }
+	default:
+		s.fetch = func(context.Context) (string, error) { return key, nil }
+	}
+	return s
+}
+
+// Signer returns the signer, nil if calls are not signed. It asks for the key at the first need and every five
+// minutes; where that fails it goes on with the key it has.
+func (s *Source) Signer(ctx context.Context) (*signature.Signer, error) {
+	if s.fetch == nil {
+		return nil, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	if s.signer != nil && now.Sub(s.at) < age {
+		return s.signer, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, fetchTime)
+	defer cancel()
+	key, err := s.key(ctx)
+	if err != nil && s.signer == nil {
+		return nil, fmt.Errorf("getting the signing key: %w", err)
+	}
+	s.at = now
+	if err == nil {
+		s.signer = &signature.Signer{Key: key, Issuer: s.issuer}
+	}
+	return s.signer, nil
+}
+
+func (s *Source) key(ctx context.Context) (signature.Key, error) {
+	text, err := s.fetch(ctx)
+	if err != nil {
+		return signature.Key{}, err
+	}
+	return signature.ParseKey([]byte(text))
+}
+
+func secret(ctx context.Context, client *secretsmanager.Client, arn string) (string, error) {
+	out, err := client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &arn})
+	if err != nil {
+		return "", fmt.Errorf("reading the secret: %w", err)
+	}
+	if out.SecretString == nil {
+		return "", errors.New("the secret holds bytes; it must hold a PEM text")
+	}
+	return *out.SecretString, nil
+}

@@ -1,0 +1,124 @@
+// Package wiring turns the environment of a Lambda function into what the verbs need: settings, AWS clients, the
+// store and a log. It is the one place that reads the environment.
+package wiring
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"example.com/dispatch/pkg/dispatch"
+)
+
+// Environment is what a function's environment says. The template declares every variable, empty where it is not
+// used, so that a local run can set it.
+type Environment struct {
+	Table          string // TABLE
+	Stack          string // STACK: names this deployment among the metrics
+	HandleFunction string // HANDLE_FUNCTION: name or ARN; "" in handle
+	SweepFunction  string // SWEEP_FUNCTION: name or ARN; "" but in enqueue
+
+	Retention      time.Duration      // RETENTION_DAYS, at least 1; 7 unless set
+	TasksPerHandle int                // TASKS_PER_HANDLE, 1–100; 1 unless set
+	SweepLimit     int                // SWEEP_LIMIT: hints of one sweep, at least 1
+	Precision      dispatch.Precision // PRECISION; second unless set
+
+	Sign            bool           // SIGN: there is a signing key, so that tasks may have claims
+	SigningKey      string         // SIGNING_KEY: a PEM text or a Secrets Manager secret's ARN; "" but in handle
+	Issuer          string         // ISSUER: the iss of what is signed
+	AllowedNetworks []netip.Prefix // ALLOWED_NETWORKS: CIDRs, by commas; may be called besides public addresses, over plain http too
+
+	get func(string) string
+}
+
+const (
+	defaultSweepLimit = 100000
+	maxTasksPerHandle = 100
+)
+
+// Read reads the environment through get, which is os.Getenv but in tests. The error names every variable that
+// cannot be used.
+func Read(get func(string) string) (Environment, error) {
+	r := reader{get: get}
+	e := Environment{
+		Table:          get("TABLE"),
+		Stack:          get("STACK"),
+		HandleFunction: get("HANDLE_FUNCTION"),
+		SweepFunction:  get("SWEEP_FUNCTION"),
+
+		Retention:      time.Duration(r.number("RETENTION_DAYS", int(dispatch.DefaultRetention/day), 1, 3650)) * day,
+		TasksPerHandle: r.number("TASKS_PER_HANDLE", 1, 1, maxTasksPerHandle),
+		SweepLimit:     r.number("SWEEP_LIMIT", defaultSweepLimit, 1, 1<<30),
+		Precision:      r.precision(),
+
+		Sign:            get("SIGN") == "true",
+		SigningKey:      get("SIGNING_KEY"),
+		Issuer:          get("ISSUER"),
+		AllowedNetworks: r.networks(),
+
+		get: get,
+	}
+	if e.Table == "" {
+		r.fault("TABLE", "is required")
+	}
+	if get("AWS_REGION") == "" {
+		r.fault("AWS_REGION", "is required")
+	}
+	return e, errors.Join(r.faults...)
+}
+
+const day = 24 * time.Hour
+
+// reader reads variables and collects what is wrong with them.
+type reader struct {
+	get    func(string) string
+	faults []error
+}
+
+func (r *reader) fault(name, format string, args ...any) {
+	r.faults = append(r.faults, fmt.Errorf("%s %s", name, fmt.Sprintf(format, args...)))
+}
+
+func (r *reader) number(name string, fallback, least, most int) int {
+	text := r.get(name)
+	if text == "" {
+		return fallback
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < least || n > most {
+		r.fault(name, "must be a whole number from %d to %d, not %q", least, most, text)
+		return fallback
+	}
+	return n
+}
+
+func (r *reader) precision() dispatch.Precision {
+	switch p := dispatch.Precision(r.get("PRECISION")); p {
+	case "":
+		return dispatch.PrecisionSecond
+	case dispatch.PrecisionSecond, dispatch.PrecisionMinute, dispatch.PrecisionAlways:
+		return p
+	default:
+		r.fault("PRECISION", "must be second, minute or always, not %q", p)
+		return dispatch.PrecisionSecond
+	}
+}
+
+func (r *reader) networks() []netip.Prefix {
+	var networks []netip.Prefix
+	for text := range strings.SplitSeq(r.get("ALLOWED_NETWORKS"), ",") {
+		if text = strings.TrimSpace(text); text == "" {
+			continue
+		}
+		network, err := netip.ParsePrefix(text)
+		if err != nil {
+			r.fault("ALLOWED_NETWORKS", "has %q, which is no network such as 10.0.0.0/8", text)
+			continue
+		}
+		networks = append(networks, network)
+	}
+	return networks
+}
