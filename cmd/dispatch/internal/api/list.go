@@ -1,0 +1,54 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"example.com/dispatch/cmd/dispatch/internal/problem"
+	"example.com/dispatch/cmd/dispatch/internal/view"
+	"example.com/dispatch/pkg/dispatch"
+)
+
+const (
+	defaultLimit = 100
+	maxLimit     = 1000
+)
+
+// list answers with the tasks of a queue in a state: those that are scheduled in the order they are due,
+// failures newest first, others in no order.
+func (a API) list(w http.ResponseWriter, r *http.Request) {
+	query := r.URL.Query()
+	state, queue, limit := dispatch.State(query.Get("state")), query.Get("queue"), defaultLimit
+	if state != "" && !view.IsState(state) {
+		problem.Status(w, http.StatusBadRequest, fmt.Sprintf("state: there is no %q; there are %v", state, view.States()))
+		return
+	}
+	if text := query.Get("limit"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > maxLimit {
+			problem.Status(w, http.StatusBadRequest, fmt.Sprintf("limit: must be a whole number from 1 to %d", maxLimit))
+			return
+		}
+		limit = n
+	}
+	filter, err := a.Engine.Editor.Filter(r.Context(), queue, state)
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	tasks := []view.Task{}
+	for t, err := range a.Store.List(r.Context(), filter) {
+		if err != nil {
+			a.fail(w, r, err)
+			return
+		}
+		tasks = append(tasks, view.New(t, a.Now()))
+		if len(tasks) >= limit {
+			break
+		}
+	}
+	answer(w, http.StatusOK, struct {
+		Tasks []view.Task `json:"tasks"`
+	}{tasks})
+}

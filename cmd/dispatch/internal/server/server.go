@@ -1,0 +1,198 @@
+// Package server is the whole system in one process: an engine on a SQLite file, and the HTTP server before it.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"example.com/dispatch/cmd/dispatch/internal/engine"
+	"example.com/dispatch/cmd/dispatch/internal/keyfile"
+	"example.com/dispatch/pkg/dispatch"
+	"example.com/dispatch/pkg/dispatch/egress"
+	"example.com/dispatch/pkg/dispatch/signature"
+	"example.com/dispatch/pkg/dispatch/sqlite"
+	"example.com/dispatch/pkg/dispatch/target"
+)
+
+// Options says what a server serves, and where.
+type Options struct {
+	DB     string // path of the SQLite file, created if absent
+	Listen string // host:port
+	Token  string // what callers show as a bearer token; needed unless Listen is on loopback
+
+	Key      string         // path of a PEM file; "": a key is made and kept beside the database
+	Unsigned bool           // calls carry no signature, and there is no key
+	Issuer   string         // the iss of what is signed
+	Networks []netip.Prefix // that may be called besides public addresses, over plain http too
+
+	Workers   int           // tasks in flight at once, at least 1
+	Retention time.Duration // how long final rows stay, at least dispatch.MinRetention
+	Grace     time.Duration // what calls in flight get to end when the server stops
+	Log       *slog.Logger
+}
+
+// Server is a started server.
+type Server struct {
+	Engine *engine.Engine
+	Store  *sqlite.Store
+
+	options  Options
+	lock     *sqlite.Lock
+	listener net.Listener
+	http     *http.Server
+	client   *http.Client
+}
+
+const (
+	purgeEvery = time.Hour
+	// purgeTime bounds what one purge may take.
+	purgeTime = 10 * time.Minute
+	startTime = 30 * time.Second
+)
+
+// Start opens the database, frees the leases that a killed server left, and listens. The server does nothing
+// until Run is called.
+func Start(ctx context.Context, o Options) (_ *Server, err error) {
+	if err := checkListen(o); err != nil {
+		return nil, err
+	}
+	s := &Server{options: o}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	if s.lock, err = sqlite.TryLock(o.DB); err != nil {
+		return nil, err
+	}
+	if s.Store, err = sqlite.Open(ctx, o.DB); err != nil {
+		return nil, err
+	}
+	freed, err := s.Store.FreeLeases(ctx, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	if freed > 0 {
+		o.Log.LogAttrs(ctx, slog.LevelWarn, "the last server was killed; its tasks are attempted again", slog.Int("tasks", freed))
+	}
+	signer, err := o.signer()
+	if err != nil {
+		return nil, err
+	}
+	if s.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", o.Listen); err != nil {
+		return nil, fmt.Errorf("listening: %w", err)
+	}
+	s.client = egress.New(egress.Options{AllowedNetworks: o.Networks, Workers: o.Workers})
+	s.Engine = engine.New(engine.Options{
+		Store: s.Store, Send: target.HTTP{Client: s.client, Signer: signer}.Send, Workers: o.Workers,
+		Retention: o.Retention, AllowHTTP: len(o.Networks) > 0, CanSign: signer != nil, Log: o.Log,
+	})
+	s.http = s.newHTTP(signer)
+	return s, nil
+}
+
+func (o Options) signer() (*signature.Signer, error) {
+	if o.Unsigned {
+		return nil, nil
+	}
+	load, path := keyfile.Load, o.Key
+	if path == "" {
+		load, path = keyfile.LoadOrMake, o.DB+"-key.pem"
+	}
+	key, err := load(path)
+	if err != nil {
+		return nil, err
+	}
+	return &signature.Signer{Key: key, Issuer: o.Issuer}, nil
+}
+
+// URL returns where the server is.
+func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
+
+// Run serves until the context ends. Then it accepts nothing more, stops sweeping, and lets the calls in
+// flight end, for the grace period at most. The error says what failed, or what was left in flight.
+func (s *Server) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var background sync.WaitGroup
+	background.Go(func() { s.Engine.Run(ctx) })
+	background.Go(func() { s.purge(ctx) })
+	failed := make(chan error, 1)
+	go func() { failed <- s.http.Serve(s.listener) }()
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+		err = fmt.Errorf("serving: %w", err)
+		cancel()
+	}
+	ending, stop := context.WithTimeout(context.WithoutCancel(ctx), s.options.Grace)
+	defer stop()
+	background.Wait()
+	// Requests and tasks end side by side: an invocation of handle is both.
+	stopped := make(chan error, 1)
+	go func() { stopped <- s.http.Shutdown(ending) }()
+	err = errors.Join(err, s.Engine.Drain(ending))
+	if shut := <-stopped; shut != nil {
+		err = errors.Join(err, fmt.Errorf("ending requests: %w", shut), s.http.Close())
+	}
+	return errors.Join(err, s.close())
+}
+
+func (s *Server) close() error {
+	var errs []error
+	if s.client != nil {
+		s.client.CloseIdleConnections()
+	}
+	if s.listener != nil {
+		if err := s.listener.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if s.Store != nil {
+		errs = append(errs, s.Store.Close())
+	}
+	if s.lock != nil {
+		errs = append(errs, s.lock.Unlock())
+	}
+	return errors.Join(errs...)
+}
+
+// purge deletes the rows whose time is over, now and then.
+func (s *Server) purge(ctx context.Context) {
+	tick := time.NewTicker(purgeEvery)
+	defer tick.Stop()
+	for {
+		once, cancel := context.WithTimeout(ctx, purgeTime)
+		n, err := s.Store.Purge(once, time.Now())
+		cancel()
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			s.options.Log.LogAttrs(ctx, slog.LevelError, "purge failed; the next one makes up for it", slog.Any("error", err))
+		case n > 0:
+			s.options.Log.LogAttrs(ctx, slog.LevelInfo, "purged", slog.Int("tasks", n))
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Settings returns the settings in force.
+func (s *Server) Settings(ctx context.Context) (dispatch.Settings, error) {
+	return s.Engine.Editor.Settings(ctx)
+}

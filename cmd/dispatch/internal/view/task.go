@@ -1,0 +1,111 @@
+// Package view shows tasks, to programs as JSON and to people as text. Neither shows what a header keeps secret.
+package view
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	"example.com/dispatch/pkg/dispatch"
+)
+
+// Task is a task as programs see it. Times are RFC 3339 in UTC with milliseconds at most.
+type Task struct {
+	ID          string         `json:"id"`
+	State       dispatch.State `json:"state"`
+	Reason      string         `json:"reason,omitempty"` // why it is in a final state
+	Queue       string         `json:"queue"`
+	Run         int            `json:"run"` // 1, and 1 more for each run by hand
+	CreatedAt   time.Time      `json:"createdAt,omitzero"`
+	DueAt       time.Time      `json:"dueAt,omitzero"` // of a scheduled task: when it is looked at next
+	ExpireAt    time.Time      `json:"expireAt,omitzero"`
+	EndedAt     time.Time      `json:"endedAt,omitzero"`
+	LeasedUntil time.Time      `json:"leasedUntil,omitzero"` // somebody may be sending it until then
+	RemovedAt   time.Time      `json:"removedAt,omitzero"`   // when its row may be deleted
+	Attempts    int            `json:"attempts"`             // of this run that count
+	Lapses      int            `json:"lapses,omitempty"`     // leases in a row that ended unsettled
+	Error       string         `json:"error,omitempty"`      // of the last attempt, if it failed
+	History     []Attempt      `json:"history,omitempty"`    // the last five attempts, oldest first
+	Request     *Request       `json:"request,omitempty"`    // absent where it cannot be read
+	Policy      *Policy        `json:"policy,omitempty"`
+}
+
+// Attempt is one call whose outcome is known.
+type Attempt struct {
+	At     time.Time `json:"at"`
+	Status int       `json:"status"` // 0: no answer came
+	TookMs int64     `json:"tookMs"`
+}
+
+// Request is what is sent.
+type Request struct {
+	Method  string            `json:"method"`
+	URI     string            `json:"uri"`
+	Headers map[string]string `json:"headers,omitempty"` // values that are secrets are hidden
+	Body    json.RawMessage   `json:"body,omitempty"`
+	Claims  json.RawMessage   `json:"claims,omitempty"`
+	Format  dispatch.Format   `json:"format"`
+}
+
+// Policy is how a task is retried, and which answers mean what.
+type Policy struct {
+	SuccessCodes dispatch.Codes    `json:"successCodes"`
+	StopCodes    dispatch.Codes    `json:"stopCodes,omitempty"`
+	WaitCodes    dispatch.Codes    `json:"waitCodes,omitempty"`
+	Attempts     dispatch.Attempts `json:"attempts"`
+	HTTPTimeout  int               `json:"httpTimeout"` // seconds
+}
+
+// Hidden stands for a header's value that is a secret.
+const Hidden = "(hidden)"
+
+// New shows a task as it is at now.
+func New(t dispatch.Task, now time.Time) Task {
+	v := Task{
+		ID: t.ID, State: t.State, Reason: t.Reason, Queue: t.Queue, Run: t.Run,
+		ExpireAt: t.ExpireAt, EndedAt: t.EndedAt, RemovedAt: t.TTL, Lapses: t.Lapses,
+	}
+	if !t.State.Final() {
+		v.DueAt = t.DueAt
+	}
+	if t.Leased(now) {
+		v.LeasedUntil = t.Until
+	}
+	for _, p := range t.Progress {
+		v.Attempts += p.Attempts
+		v.Error = p.Error
+		for _, a := range p.Last {
+			v.History = append(v.History, Attempt{a.At, a.Status, a.Took.Milliseconds()})
+		}
+	}
+	d, err := dispatch.DecodeDoc(t.Doc)
+	if err != nil {
+		return v
+	}
+	v.CreatedAt = d.CreatedAt
+	v.Request = &Request{d.Method, d.URI, hideSecrets(d.Headers), d.Body, d.Claims, d.Format}
+	v.Policy = &Policy{d.SuccessCodes, d.StopCodes, d.WaitCodes, d.Attempts, d.HTTPTimeout}
+	return v
+}
+
+// hideSecrets hides the values of headers that name a secret: what is shown ends up in terminals and tickets.
+func hideSecrets(headers map[string]string) map[string]string {
+	shown := make(map[string]string, len(headers))
+	for name, value := range headers {
+		if isSecret(name) {
+			value = Hidden
+		}
+		shown[name] = value
+	}
+	return shown
+}
+
+func isSecret(name string) bool {
+	lower := strings.ToLower(name)
+	for _, word := range []string{"auth", "cookie", "token", "secret", "password", "key", "signature", "session"} {
+		if strings.Contains(lower, word) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"example.com/dispatch/cmd/dispatch/internal/view"
+	"example.com/dispatch/pkg/dispatch"
+)
+
+type listCommand struct {
+	storeFlags
+	State string `enum:",scheduled,delivered,stopped,exhausted,expired,cancelled" default:"" help:"Only tasks in this state: ${enum}."`
+	Queue string `help:"Only tasks of this queue."`
+	Limit int    `default:"100" help:"The most tasks to list (${default}); 0: all."`
+}
+
+// Run lists tasks: those that are scheduled in the order they are due, failures newest first.
+func (l listCommand) Run(ctx context.Context, c console) error {
+	if l.Limit < 0 {
+		return fmt.Errorf("%w: --limit must not be negative", errUsage)
+	}
+	ctx, cancel := context.WithTimeout(ctx, listTime)
+	defer cancel()
+	return l.with(ctx, func(ctx context.Context, store dispatch.Store) error {
+		filter, err := l.editor(store).Filter(ctx, l.Queue, dispatch.State(l.State))
+		if err != nil {
+			return err
+		}
+		now, tasks, more := time.Now(), []view.Task{}, false
+		for t, err := range store.List(ctx, filter) {
+			if err != nil {
+				return fmt.Errorf("listing tasks: %w", err)
+			}
+			if more = l.Limit > 0 && len(tasks) == l.Limit; more {
+				break
+			}
+			tasks = append(tasks, view.New(t, now))
+		}
+		if more {
+			fmt.Fprintf(c.err, "dispatch: there are more than these %d; --limit raises the number\n", l.Limit)
+		}
+		if l.JSON {
+			return c.json(struct {
+				Tasks []view.Task `json:"tasks"`
+			}{tasks})
+		}
+		if len(tasks) == 0 {
+			fmt.Fprintln(c.err, "dispatch: there are no such tasks")
+			return nil
+		}
+		return view.Table(c.out, tasks, now)
+	})
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"example.com/dispatch/cmd/dispatch/internal/server"
+	"example.com/dispatch/pkg/dispatch"
+)
+
+type serveCommand struct {
+	DB     string `default:"dispatch.db" type:"path" help:"The SQLite file, created if absent (${default})."`
+	Listen string `default:"127.0.0.1:8700" help:"Where to listen (${default}). Beyond loopback, --token is needed."`
+	Token  string `env:"DISPATCH_TOKEN" help:"The bearer token that callers must show."`
+
+	PublicOnly   bool           `help:"Call public addresses only, over https: not even loopback."`
+	AllowNetwork []netip.Prefix `placeholder:"CIDR" help:"A network to call besides public addresses and loopback, over plain http too."`
+	Key          string         `type:"path" placeholder:"FILE" help:"The signing key: PEM, EC P-256 or Ed25519. Otherwise one is made and kept beside the database."`
+	Unsigned     bool           `help:"Do not sign calls."`
+	Issuer       string         `default:"dispatch" help:"The issuer of signatures (${default})."`
+
+	Workers   int           `default:"256" help:"Tasks in flight at once (${default})."`
+	Retention time.Duration `default:"168h" help:"How long tasks stay that have ended (${default}, at least 8h)."`
+	Grace     time.Duration `default:"30s" help:"What calls in flight get to end when the server stops (${default})."`
+	LogLevel  slog.Level    `default:"warn" help:"debug, info (each attempt), warn or error (${default})."`
+}
+
+// Validate is called by kong.
+func (s serveCommand) Validate() error {
+	switch {
+	case s.Workers < 1 || s.Workers > maxWorkers:
+		return fmt.Errorf("--workers must be 1 to %d", maxWorkers)
+	case s.Retention < dispatch.MinRetention:
+		return fmt.Errorf("--retention must be at least %v", dispatch.MinRetention)
+	case s.Grace < 0:
+		return fmt.Errorf("--grace must not be negative")
+	case s.PublicOnly && len(s.AllowNetwork) > 0:
+		return fmt.Errorf("--public-only and --allow-network exclude each other")
+	case s.Unsigned && s.Key != "":
+		return fmt.Errorf("--unsigned and --key exclude each other")
+	}
+	return nil
+}
+
+const (
+	maxWorkers = 10_000
+	// gcPercent spends memory on fewer collections: thousands of short tasks a second leave much behind.
+	gcPercent = 400
+)
+
+// Run serves until a signal comes.
+func (s serveCommand) Run(ctx context.Context, c console) error {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
+	log := slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: s.LogLevel}))
+	started, err := server.Start(ctx, server.Options{
+		DB: s.DB, Listen: s.Listen, Token: s.Token, Key: s.Key, Unsigned: s.Unsigned, Issuer: s.Issuer,
+		Networks: s.networks(), Workers: s.Workers, Retention: s.Retention, Grace: s.Grace, Log: log,
+	})
+	if err != nil {
+		return fmt.Errorf("starting the server: %w", err)
+	}
+	fmt.Fprintf(c.err, "dispatch: serving %s on %s\n", s.DB, started.URL())
+	if err := started.Run(ctx); err != nil {
+		return fmt.Errorf("stopping the server: %w", err)
+	}
+	fmt.Fprintln(c.err, "dispatch: stopped")
+	return nil
+}
+
+// networks are those that may be called besides public addresses.
+func (s serveCommand) networks() []netip.Prefix {
+	if s.PublicOnly {
+		return nil
+	}
+	return append(server.Loopback(), s.AllowNetwork...)
+}
