@@ -447,3 +447,19 @@ func TestHandleLeavesNewerRowsAlone(t *testing.T) {
 		w.wantCalls(0)
 	})
 }
+
+// What was sent must be known, although whoever asked for it has gone.
+func TestHandleSettlesAfterItsContext(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.takes = time.Second
+		h := w.put("a", "")
+		ctx, cancel := context.WithCancel(w.Context())
+		time.AfterFunc(time.Second/2, cancel)
+		if err := w.handle.Run(ctx, []dispatch.Hint{h}); err != nil {
+			t.Error(err)
+		}
+		if got := w.get("a"); got.Lease != "" || len(got.Progress) != 1 || got.Progress[0].Attempts != 1 {
+			t.Errorf("%+v", got)
+		}
+	})
+}
