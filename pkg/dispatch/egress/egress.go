@@ -45,8 +45,9 @@ type Options struct {
 
 // New returns a client that follows no redirects and has no timeout but its requests' contexts. Its errors
 // wrap [ErrForbidden] or [ErrPlain] for an address that it may not call.
-func New(o Options) *http.Client {
-	g := newGuard(o.AllowedNetworks)
+func New(o Options) *http.Client { return newClient(o, newGuard(o.AllowedNetworks)) }
+
+func newClient(o Options, g *guard) *http.Client {
 	return &http.Client{
 		Transport:     &transport{secure: newTransport(o, g.secure), plain: newTransport(o, g.plain)},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

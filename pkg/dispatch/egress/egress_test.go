@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"code.dny.dev/ssrf"
 )
 
 func TestDialling(t *testing.T) {
@@ -50,6 +52,26 @@ func TestDialling(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestEachSchemeItsRule takes loopback for the public internet.
+func TestEachSchemeItsRule(t *testing.T) {
+	g := &guard{public: ssrf.New(ssrf.WithAnyPort(), ssrf.WithAllowedV4Prefixes(prefixes(t, "127.0.0.0/8")...))}
+	var calls atomic.Int32
+	count := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { calls.Add(1) })
+	plain, secure := httptest.NewServer(count), httptest.NewTLSServer(count)
+	defer plain.Close()
+	defer secure.Close()
+	client := newClient(Options{TLS: trusting(secure)}, g)
+	if response, err := client.Get(plain.URL); !errors.Is(err, ErrPlain) || calls.Load() != 0 {
+		t.Errorf("http: %v %v after %d calls, want ErrPlain after none", response, err, calls.Load())
+	}
+	response, err := client.Get(secure.URL)
+	if err != nil {
+		t.Fatalf("https: %v", err)
+	}
+	response.Body.Close()
+	client.CloseIdleConnections()
 }
 
 func trusting(server *httptest.Server) *tls.Config {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"syscall"
 
 	"code.dny.dev/ssrf"
@@ -32,11 +33,7 @@ func newGuard(allowed []netip.Prefix) *guard {
 	// Azure's metadata and DNS service, the same address in every virtual network.
 	// https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16
 	azure := netip.PrefixFrom(netip.AddrFrom4([4]byte{168, 63, 129, 16}), 32)
-	masked := make([]netip.Prefix, len(allowed))
-	for i, p := range allowed {
-		masked[i] = p.Masked()
-	}
-	return &guard{masked, ssrf.New(ssrf.WithAnyPort(), ssrf.WithDeniedV4Prefixes(azure))}
+	return &guard{slices.Clone(allowed), ssrf.New(ssrf.WithAnyPort(), ssrf.WithDeniedV4Prefixes(azure))}
 }
 
 // secure is for connections that will be encrypted.

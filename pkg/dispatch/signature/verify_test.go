@@ -105,7 +105,9 @@ func TestVerify(t *testing.T) {
 		{"garbage with dots", token("a.b.c"), ErrMalformed},
 		{"four parts", token(good + ".x"), ErrMalformed},
 		{"JSON of the wrong types", token(forged(`{"alg":"ES256`+kid, `{"exp":"soon"}`, byService)), ErrMalformed},
-		{"endless", token(strings.Repeat("a", maxToken+1)), ErrMalformed},
+		{"endless", token(forged(`{"alg":"ES256`+kid, strings.Replace(payload(""), "{", `{"x":"`+strings.Repeat("x", maxToken)+`",`, 1), byService)), ErrMalformed},
+		{"long", token(forged(`{"alg":"ES256`+kid, strings.Replace(payload(""), "{", `{"x":"`+strings.Repeat("x", maxToken/2)+`",`, 1), byService)), nil},
+		{"bits that stand for nothing", token(good[:len(good)-1] + string(good[len(good)-1]+1)), ErrMalformed},
 		{"padded base64", token(good + "="), ErrMalformed},
 
 		{"alg none", token(base64URL([]byte(`{"alg":"none`+kid)) + "." + parts[1] + "."), ErrAlgorithm},
@@ -115,6 +117,12 @@ func TestVerify(t *testing.T) {
 		{"HS256 with the coordinate as secret", token(forged(`{"alg":"HS256`+kid, payload(""), hmacOf([]byte(s.Key.Public().X)))), ErrAlgorithm},
 		{"HS256 with an empty secret", token(forged(`{"alg":"HS256`+kid, payload(""), hmacOf(nil))), ErrAlgorithm},
 		{"another algorithm than the key's", token(forged(`{"alg":"EdDSA`+kid, payload(""), byService)), ErrUnknownKey},
+
+		{"the same, where the published key names none", func(r *Received, v *Verifier) {
+			v.Keys.Keys[0].Algorithm = ""
+			r.Signature = forged(`{"alg":"EdDSA`+kid, payload(""), byService)
+		}, ErrUnknownKey},
+		{"a published key that names no algorithm", func(_ *Received, v *Verifier) { v.Keys.Keys[0].Algorithm = "" }, nil},
 
 		{"a stranger's key", token(signed(t, stranger, call, body)), ErrUnknownKey},
 		{"a stranger's key under the service's id", token(forged(`{"alg":"ES256`+kid, payload(""), func(text string) []byte {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -210,8 +211,8 @@ func TestFailuresInOneLine(t *testing.T) {
 		want   string
 	}{
 		{"nobody listens", local(1), closed, "connection refused"},
-		{"a private address", local(1), "http://10.0.0.1/", "address not allowed"},
-		{"a public one over http:", local(1), "http://1.1.1.1/", "address not allowed over http:, use https:"},
+		{"an address that is not public", egress.New(egress.Options{}), closed, "address not allowed"},
+		{"a public one over http:", dialling(fmt.Errorf("dialling 1.1.1.1:80: %w", egress.ErrPlain)), "http://x/", "address not allowed over http:, use https:"},
 		{"no such name", dialling(&net.OpError{Op: "dial", Err: &net.DNSError{Name: "secret.internal", IsNotFound: true}}), "http://x/", "name not found"},
 		{"no name server", dialling(&net.DNSError{Name: "secret.internal", Server: "10.0.0.2:53", IsTimeout: true}), "http://x/", "name lookup failed"},
 		{"HTTP without TLS", local(1), plain("HTTP/1.1 400 Bad Request\r\n\r\n"), "TLS: the server does not speak it"},
