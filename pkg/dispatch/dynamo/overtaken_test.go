@@ -4,6 +4,7 @@ import (
 	"errors"
 	"reflect"
 	"testing"
+	"time"
 
 	"example.com/dispatch/pkg/dispatch"
 	"example.com/dispatch/pkg/dispatch/dynamo"
@@ -64,6 +65,41 @@ func TestOvertakenUnanswered(t *testing.T) {
 			t.Errorf("error %v, want it refused", err)
 		}
 		wantRow(t, s, task.ID, winner)
+	})
+	t.Run("a lapse's claim, by one that is over as well", func(t *testing.T) {
+		s, faults := open(t)
+		task := prepare(t, s, t.Name(), []step{put, claimBefore})
+		winner := task
+		faults.Next("UpdateItem", 1, dynamotest.After(func() {}))
+		faults.Next("UpdateItem", 1, dynamotest.After(func() { lapse(t, other, &winner) }))
+		later := dispatch.Lease{Token: "mine", At: now.Add(time.Hour), Left: time.Hour}
+		if r := s.Claim(t.Context(), []string{task.ID}, later)[0]; !errors.Is(r.Err, dispatch.ErrRefused) {
+			t.Errorf("error %v, want it refused: what it saw lapse is not what is there", r.Err)
+		}
+		wantRow(t, s, task.ID, winner)
+	})
+	t.Run("a lapse's claim, by the late settle for a retry", func(t *testing.T) {
+		s, faults := open(t)
+		task := prepare(t, s, t.Name(), []step{put, claimBefore})
+		late := task
+		faults.Next("UpdateItem", 1, dynamotest.After(func() {}))
+		faults.Next("UpdateItem", 1, dynamotest.After(func() { settle(t, other, &late) }))
+		if err := doClaim(t.Context(), s, task); !errors.Is(err, dispatch.ErrRefused) {
+			t.Errorf("error %v, want it refused: nothing has lapsed", err)
+		}
+		late.Lease, late.Until = "", time.Time{}
+		wantRow(t, s, task.ID, late)
+	})
+	t.Run("a claim of what only seems to have lapsed", func(t *testing.T) {
+		s, faults := open(t)
+		task := prepare(t, s, t.Name(), []step{put, claim})
+		faults.Next("UpdateItem", 1, dynamotest.Changed(func(answer map[string]any) {
+			answer["Item"].(map[string]any)["until"] = map[string]any{"N": "1"}
+		}))
+		if err := doClaim(t.Context(), s, task); !errors.Is(err, dispatch.ErrRefused) {
+			t.Errorf("error %v, want it refused: the lease is not over", err)
+		}
+		wantRow(t, s, task.ID, task)
 	})
 	t.Run("a lapse's claim, by the late settle", func(t *testing.T) {
 		s, faults := open(t)
