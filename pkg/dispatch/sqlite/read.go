@@ -41,15 +41,12 @@ func (s *Store) Get(ctx context.Context, ids []string) []dispatch.Result {
 	return named("getting", results, func(i int) string { return ids[i] })
 }
 
-func get(c *session, id string) (dispatch.Task, bool, error) { return queryTask(c, getTask, id) }
-
-// queryTask returns the only row of a statement.
-func queryTask(c *session, sql string, args ...driver.Value) (t dispatch.Task, there bool, err error) {
-	err = c.query(context.Background(), sql, func(v []driver.Value) (bool, error) {
+func get(c *session, id string) (t dispatch.Task, there bool, err error) {
+	err = c.query(context.Background(), getTask, func(v []driver.Value) (bool, error) {
 		there = true
 		t, err = taskOf(v)
-		return true, err // on to the end, where an UPDATE is done
-	}, args...)
+		return false, err
+	}, id)
 	return t, there, err
 }
 
