@@ -106,6 +106,7 @@ func TestSweepPrecision(t *testing.T) {
 	}{
 		{dispatch.PrecisionSecond, "", 0, 0},
 		{dispatch.PrecisionSecond, "0", time.Minute, 1},
+		{dispatch.PrecisionSecond, "0.3", time.Minute, 1},
 		{dispatch.PrecisionSecond, "30", time.Minute, 1},
 		{dispatch.PrecisionSecond, "90", 0, 0},
 		{dispatch.PrecisionMinute, "0", 0, 1},
@@ -163,6 +164,51 @@ func TestSweepOverdue(t *testing.T) {
 	})
 }
 
+// stale is a store whose index shows what was true before.
+type stale struct {
+	dispatch.Store
+	hints []dispatch.Hint
+}
+
+func (s stale) Due(context.Context, string, time.Time) iter.Seq2[dispatch.Hint, error] {
+	return func(yield func(dispatch.Hint, error) bool) {
+		for _, h := range s.hints {
+			if !yield(h, nil) {
+				return
+			}
+		}
+	}
+}
+
+func TestSweepOverdueOfAnIndexThatLags(t *testing.T) {
+	inSweep(t, func(s *sweeper) {
+		hints := []dispatch.Hint{s.put("ended", ""), s.put("moved", ""), {ID: "gone", Queue: "default", DueAt: time.Now()}, s.put("due", "")}
+		if _, err := s.editor().Cancel(s.Context(), "ended"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.store.Edit(s.Context(), "moved", func(t *dispatch.Task) error { t.DueAt = t.DueAt.Add(time.Hour); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Minute)
+		s.sweep.Store = stale{s.store, hints}
+		s.run()
+		s.wantOnce("due")
+	})
+}
+
+func TestSweepLimitCountsOnlyWhatItHandsOver(t *testing.T) {
+	inSweep(t, func(s *sweeper) {
+		s.sweep.Limit = 2
+		s.put("a-leased", `,"httpTimeout":600`)
+		s.put("b", "")
+		s.put("c", "")
+		s.store.Claim(s.Context(), []string{"a-leased"}, dispatch.Lease{Token: "alive", At: time.Now(), Left: time.Hour})
+		time.Sleep(2 * time.Minute)
+		s.run()
+		s.wantOnce("b", "c")
+	})
+}
+
 func TestSweepEventsAndLanes(t *testing.T) {
 	inSweep(t, func(s *sweeper) {
 		s.sweep.TasksPerHandle = 10
@@ -203,7 +249,7 @@ func TestSweepLimit(t *testing.T) {
 			s.put(fmt.Sprint("t", i), "")
 		}
 		s.delivering()
-		if r := s.run(); r.HandedOver != 12000 || len(s.times) != 12000 || slices.Max(slices.Collect(values(s.at))) > time.Second {
+		if r := s.run(); r.HandedOver != 12000 || len(s.times) != 12000 || slices.Max(slices.Collect(values(s.at))) >= time.Second {
 			t.Errorf("handed over %d of 12000, the last after %v", r.HandedOver, slices.Max(slices.Collect(values(s.at))))
 		}
 	})
