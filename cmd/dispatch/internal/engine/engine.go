@@ -14,6 +14,7 @@ import (
 	"math"
 	mathrand "math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"example.com/dispatch/pkg/dispatch"
@@ -38,13 +39,20 @@ type Engine struct {
 
 	handle  *dispatch.Handle
 	sweep   dispatch.Sweep
-	slots   chan struct{} // one token for each worker at work
-	work    context.Context
-	flights sync.WaitGroup
 	log     *slog.Logger
+	workers int
 
-	mu       sync.Mutex
-	stopping bool
+	jobs     chan job // has no room: what is taken has a free worker
+	quit     chan struct{}
+	stop     func() // closes quit, once
+	working  sync.WaitGroup
+	inFlight atomic.Int64
+}
+
+// job is a hint to handle, and who wants to know when it is done.
+type job struct {
+	hint dispatch.Hint
+	done chan<- error // has room; nil: nobody
 }
 
 const (
@@ -61,13 +69,11 @@ func New(o Options) *Engine {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	workers := max(1, o.Workers)
+	workers, quit := max(1, o.Workers), make(chan struct{})
 	settings := dispatch.CachedSettings(o.Store, o.Now, settingsAge)
 	admission := newAdmission(workers, o.Now)
 	e := &Engine{
-		slots: make(chan struct{}, workers),
-		work:  context.Background(), // calls in flight outlive whatever began them
-		log:   o.Log,
+		workers: workers, jobs: make(chan job), quit: quit, stop: sync.OnceFunc(func() { close(quit) }), log: o.Log,
 		handle: &dispatch.Handle{
 			Store: o.Store, Send: o.Send, Admit: admission.admit, Retention: o.Retention,
 			Now: o.Now, Token: rand.Text, Chance: mathrand.Float64, Log: o.Log,
@@ -81,19 +87,45 @@ func New(o Options) *Engine {
 	e.sweep = dispatch.Sweep{
 		Store: sightings{o.Store, admission}, Settings: settings, Invoke: e.await,
 		Precision: dispatch.PrecisionAlways, TasksPerHandle: 1, Limit: math.MaxInt, Parallel: 1,
-		Now: o.Now, Log: o.Log,
+		Now: o.Now, Log: slog.New(whileRunning{o.Log.Handler()}),
 	}
 	return e
 }
 
-// Run sweeps until the context ends. It returns with calls still in flight: see [Engine.Drain].
+// Run starts the workers and sweeps until the context ends. It returns with tasks still in flight: see
+// [Engine.Drain]. It is called once.
 func (e *Engine) Run(ctx context.Context) {
+	for range e.workers {
+		e.working.Go(e.work)
+	}
 	for ctx.Err() == nil {
 		if _, err := e.sweep.Run(ctx); err != nil && ctx.Err() == nil {
 			e.log.LogAttrs(ctx, slog.LevelError, "sweep failed; it goes on", slog.Any("error", err))
 			select {
 			case <-time.After(afterFailure):
 			case <-ctx.Done():
+			}
+		}
+	}
+}
+
+// work handles hints, one after the other. Workers live as long as the engine, because a goroutine for each
+// task would have its stack grow each time.
+func (e *Engine) work() {
+	ctx := context.Background() // a call in flight outlives whatever began it
+	for {
+		select {
+		case <-e.quit:
+			return
+		case j := <-e.jobs:
+			e.inFlight.Add(1)
+			err := e.handle.Run(ctx, []dispatch.Hint{j.hint})
+			e.inFlight.Add(-1)
+			switch {
+			case j.done != nil:
+				j.done <- err
+			case err != nil:
+				e.log.LogAttrs(ctx, slog.LevelError, "handling failed; the sweep repeats it", slog.String("id", j.hint.ID), slog.Any("error", err))
 			}
 		}
 	}
@@ -110,10 +142,19 @@ func (e *Engine) Look(ctx context.Context) (dispatch.SweepReport, error) {
 func (e *Engine) Offer(_ context.Context, hints []dispatch.Hint) error {
 	for _, h := range hints {
 		select {
-		case e.slots <- struct{}{}:
-			e.start(h)
+		case e.jobs <- job{hint: h}:
 		default:
 			return nil
+		}
+	}
+	return nil
+}
+
+// await is Offer for the sweep: it waits for a free worker, so that the sweep goes no faster than they do.
+func (e *Engine) await(ctx context.Context, hints []dispatch.Hint) error {
+	for _, h := range hints {
+		if err := e.give(ctx, job{hint: h}); err != nil {
+			return nil // stopping: the hint is dropped
 		}
 	}
 	return nil
@@ -123,14 +164,9 @@ func (e *Engine) Offer(_ context.Context, hints []dispatch.Hint) error {
 // error is ErrStopping once Drain was called, that of the context, or the store's.
 func (e *Engine) Handle(ctx context.Context, hints []dispatch.Hint) error {
 	done := make(chan error, len(hints))
-	begun := 0
-	var failed error
+	begun, failed := 0, error(nil)
 	for _, h := range hints {
-		if failed = e.take(ctx); failed != nil {
-			break
-		}
-		if !e.fly(h, func(err error) { done <- err }) {
-			failed = ErrStopping
+		if failed = e.give(ctx, job{h, done}); failed != nil {
 			break
 		}
 		begun++
@@ -141,68 +177,39 @@ func (e *Engine) Handle(ctx context.Context, hints []dispatch.Hint) error {
 	return failed
 }
 
-// await is Offer for the sweep: it waits for a free worker, so that the sweep goes no faster than they do.
-func (e *Engine) await(ctx context.Context, hints []dispatch.Hint) error {
-	for _, h := range hints {
-		if e.take(ctx) != nil {
-			return nil // stopping: the hint is dropped
-		}
-		e.start(h)
-	}
-	return nil
-}
-
-func (e *Engine) take(ctx context.Context) error {
+func (e *Engine) give(ctx context.Context, j job) error {
 	select {
-	case e.slots <- struct{}{}:
+	case e.jobs <- j:
 		return nil
+	case <-e.quit:
+		return ErrStopping
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-func (e *Engine) start(h dispatch.Hint) {
-	e.fly(h, func(err error) {
-		if err != nil {
-			e.log.LogAttrs(e.work, slog.LevelError, "handling failed; the sweep repeats it", slog.String("id", h.ID), slog.Any("error", err))
-		}
-	})
-}
-
-// fly handles a hint with the slot that the caller has taken, and frees it; false if the engine is stopping.
-func (e *Engine) fly(h dispatch.Hint, done func(error)) bool {
-	e.mu.Lock()
-	if e.stopping {
-		e.mu.Unlock()
-		<-e.slots
-		return false
-	}
-	e.flights.Add(1)
-	e.mu.Unlock()
-	go func() {
-		defer e.flights.Done()
-		err := e.handle.Run(e.work, []dispatch.Hint{h})
-		<-e.slots
-		done(err)
-	}()
-	return true
-}
-
 // Drain takes no more work and waits for the tasks in flight to be settled. If the context ends before, the
 // error says how many are not: their leases lapse, and they are attempted again after the next start.
 func (e *Engine) Drain(ctx context.Context) error {
-	e.mu.Lock()
-	e.stopping = true
-	e.mu.Unlock()
+	e.stop()
 	settled := make(chan struct{})
 	go func() {
-		e.flights.Wait()
+		e.working.Wait()
 		close(settled)
 	}()
 	select {
 	case <-settled:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("%d tasks were still in flight; they are attempted again after the next start", len(e.slots))
+		return fmt.Errorf("%d tasks were still in flight; they are attempted again after the next start", e.inFlight.Load())
 	}
+}
+
+// whileRunning logs nothing for a context that has ended: a sweep that is stopped amid a look would report
+// each task that it could not read any more.
+type whileRunning struct{ slog.Handler }
+
+// Enabled implements [slog.Handler].
+func (h whileRunning) Enabled(ctx context.Context, l slog.Level) bool {
+	return ctx.Err() == nil && h.Handler.Enabled(ctx, l)
 }
