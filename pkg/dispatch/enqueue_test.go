@@ -186,6 +186,7 @@ func TestEnqueueNamesEveryFault(t *testing.T) {
 		{"attempts that are none", `{` + good + `,"attempts":3}`, []string{"#/attempts"}},
 		{"body and claims", `{` + good + `,"body":1,"claims":{}}`, []string{"#/claims"}},
 		{"claims that are none", `{` + good + `,"claims":"x"}`, []string{"#/claims"}},
+		{"claims that expire at a text", `{` + good + `,"claims":{"exp":"tomorrow"}}`, []string{"#/claims/exp"}},
 		{"a GET with a body", `{` + good + `,"method":"GET","body":1}`, []string{"#/method"}},
 		{"a format", `{` + good + `,"format":"xml"}`, []string{"#/format"}},
 		{"headers", `{` + good + `,"headers":{"a b":"x","Host":"x","dispatch-signature":"x","Proxy-Foo":"x","X":"a\r\nb","Y":1,"Z":"a","z":"b","":"x","W":" x"}}`,

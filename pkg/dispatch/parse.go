@@ -126,6 +126,11 @@ func (p *parser) request(o object, d *Doc) {
 			o.fault("claims", "give body or claims, not both")
 		case !p.canSign:
 			o.fault("claims", "there is no signing key to make a JWT with")
+		default:
+			c, _ := readObject(o.fields["claims"], o.pointer.AppendToken("claims"), o.faults)
+			if c.has("exp") && c.fields["exp"].Kind() != '0' {
+				c.fault("exp", "must be a number: Unix seconds (RFC 7519, section 4.1.4)")
+			}
 		}
 	}
 	if d.Method == "GET" && (o.has("body") || o.has("claims")) {
