@@ -17,3 +17,11 @@ test: ## pass the tests: the engine, both stores (DynamoDB Local needs Java and 
 .PHONY: build
 build: ## build the command line into bin/
 	@go build -trimpath -o bin/dispatch ./cmd/dispatch
+
+.PHONY: functions
+functions: ## build the functions for AWS into .aws-sam/ (needs the AWS SAM CLI); then: sam deploy --config-env deploy
+	@GOFLAGS='-trimpath -tags=lambda.norpc -ldflags=-s' sam build --config-env deploy
+
+.PHONY: local
+local: ## run the functions on this machine under SAM (needs Docker, the AWS SAM CLI, Java and Maven); Ctrl-C stops
+	@go run ./functions/internal/local
