@@ -206,3 +206,26 @@ func BenchmarkPending(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkDueOfOneInstant reads a whole lane of a batch that is due at one instant.
+func BenchmarkDueOfOneInstant(b *testing.B) {
+	for _, n := range []int{10_000, 100_000} {
+		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
+			s := open(b, file(b))
+			fill(b, s, "task", n, func(int) time.Time { return start })
+			b.ResetTimer()
+			for range b.N {
+				got := 0
+				for _, err := range s.Due(b.Context(), "default#0", start) {
+					if err != nil {
+						b.Fatal(err)
+					}
+					got++
+				}
+				if got != n {
+					b.Fatalf("%d of %d", got, n)
+				}
+			}
+		})
+	}
+}

@@ -15,57 +15,86 @@ const (
 	listBytes = 4 << 20 // of docs, that are read before the consumer sees them
 )
 
+// listed is where a page ended: the next one goes on from there.
+type listed struct{ at, rowid int64 }
+
+// step is one statement of a page, and its first arguments.
+type step struct {
+	sql  string
+	args func(listed) []driver.Value
+}
+
 const (
-	matching    = ` AND (?='' OR queue=?) AND (?='' OR state=?) `
-	listOldest  = `SELECT rowid, ` + columns + ` FROM tasks WHERE lane=? AND (due_at, rowid)>(?,?)` + matching + `ORDER BY due_at, rowid LIMIT ?`
-	listNewest  = `SELECT rowid, ` + columns + ` FROM tasks WHERE lane=? AND (due_at, rowid)<(?,?)` + matching + `ORDER BY due_at DESC, rowid DESC LIMIT ?`
-	listUnkeyed = `SELECT rowid, ` + columns + ` FROM tasks WHERE rowid>?` + matching + `ORDER BY rowid LIMIT ?`
+	listRows = `SELECT rowid, ` + columns + ` FROM tasks WHERE `
+	matching = ` AND (?='' OR queue=?) AND (?='' OR state=?) `
 )
+
+// listing returns the steps of a page of one lane, in two for the reason given at dueThen, or of the whole store.
+func listing(lane string, newest bool) (steps []step, from listed) {
+	then := func(l listed) []driver.Value { return []driver.Value{lane, l.at, l.rowid} }
+	after := func(l listed) []driver.Value { return []driver.Value{lane, l.at} }
+	switch {
+	case lane == "":
+		return []step{{listRows + `rowid>?` + matching + `ORDER BY rowid LIMIT ?`, func(l listed) []driver.Value { return []driver.Value{l.rowid} }}},
+			listed{math.MinInt64, math.MinInt64}
+	case newest:
+		return []step{
+			{listRows + `lane=? AND due_at=? AND rowid<?` + matching + `ORDER BY rowid DESC LIMIT ?`, then},
+			{listRows + `lane=? AND due_at<?` + matching + `ORDER BY due_at DESC, rowid DESC LIMIT ?`, after},
+		}, listed{math.MaxInt64, math.MaxInt64}
+	default:
+		return []step{
+			{listRows + `lane=? AND due_at=? AND rowid>?` + matching + `ORDER BY rowid LIMIT ?`, then},
+			{listRows + `lane=? AND due_at>?` + matching + `ORDER BY due_at, rowid LIMIT ?`, after},
+		}, listed{math.MinInt64, math.MinInt64}
+	}
+}
 
 // List implements [dispatch.Store].
 func (s *Store) List(ctx context.Context, f dispatch.Filter) iter.Seq2[dispatch.Task, error] {
 	return func(yield func(dispatch.Task, error) bool) {
-		if len(f.Lanes) == 0 {
-			s.list(ctx, f, listUnkeyed, func(at, rowid int64) []driver.Value { return []driver.Value{rowid} }, yield)
-			return
+		lanes := f.Lanes
+		if len(lanes) == 0 {
+			lanes = []string{""}
 		}
-		sql := listOldest
-		if f.Newest {
-			sql = listNewest
-		}
-		for _, lane := range f.Lanes {
-			if !s.list(ctx, f, sql, func(at, rowid int64) []driver.Value { return []driver.Value{lane, at, rowid} }, yield) {
+		for _, lane := range lanes {
+			if !s.list(ctx, f, lane, yield) {
 				return
 			}
 		}
 	}
 }
 
-// list yields the rows of a statement page by page; from tells its first arguments from where the last page
-// ended. It returns false when the iteration is over.
-func (s *Store) list(ctx context.Context, f dispatch.Filter, sql string, from func(at, rowid int64) []driver.Value, yield func(dispatch.Task, error) bool) bool {
-	at, rowid := int64(math.MinInt64), int64(math.MinInt64)
-	if f.Newest && len(f.Lanes) > 0 {
-		at, rowid = math.MaxInt64, math.MaxInt64
-	}
+// list yields one lane, or the whole store, page by page, and returns false when the iteration is over.
+func (s *Store) list(ctx context.Context, f dispatch.Filter, lane string, yield func(dispatch.Task, error) bool) bool {
+	steps, end := listing(lane, f.Newest)
 	for more := true; more; {
 		var tasks []dispatch.Task
+		read := 0
+		more = false
+		keep := func(v []driver.Value) (bool, error) {
+			t, err := taskOf(v[1:])
+			if err != nil {
+				return false, err
+			}
+			end.rowid, _ = v[0].(int64)
+			end.at = dispatch.Millis(t.DueAt)
+			tasks = append(tasks, t)
+			read += len(t.Doc)
+			more = len(tasks) == listPage || read >= listBytes
+			return !more, nil
+		}
 		err := s.read(ctx, func(c *session) error {
-			args := append(from(at, rowid), f.Queue, f.Queue, string(f.State), string(f.State), int64(listPage))
-			read := 0
-			more = false
-			return c.query(ctx, sql, func(v []driver.Value) (bool, error) {
-				t, err := taskOf(v[1:])
-				if err != nil {
-					return false, err
+			for _, step := range steps {
+				if more {
+					break
 				}
-				rowid, _ = v[0].(int64)
-				at = dispatch.Millis(t.DueAt)
-				tasks = append(tasks, t)
-				read += len(t.Doc)
-				more = len(tasks) == listPage || read >= listBytes
-				return read < listBytes, nil
-			}, args...)
+				args := append(step.args(end), f.Queue, f.Queue, string(f.State), string(f.State), int64(listPage-len(tasks)))
+				if err := c.query(ctx, step.sql, keep, args...); err != nil {
+					return err
+				}
+			}
+			return nil
 		})
 		if err != nil {
 			yield(dispatch.Task{}, fmt.Errorf("listing tasks: %w", err))

@@ -53,23 +53,32 @@ func get(c *session, id string) (t dispatch.Task, there bool, err error) {
 // page is how many rows are read before the consumer sees them: no connection is held while it works.
 const page = 1000
 
+// A page goes on within the instant at which the last one ended, and then after it. Asked for as one, SQLite would
+// walk again over all that the earlier pages had of that instant; a batch put at once is all of one.
+const (
+	dueThen  = `SELECT due_at, rowid, id, queue FROM tasks WHERE lane=? AND due_at=? AND rowid>? ORDER BY rowid LIMIT ?`
+	dueAfter = `SELECT due_at, rowid, id, queue FROM tasks WHERE lane=? AND due_at>? AND due_at<=? ORDER BY due_at, rowid LIMIT ?`
+)
+
 // Due implements [dispatch.Store].
 func (s *Store) Due(ctx context.Context, lane string, upTo time.Time) iter.Seq2[dispatch.Hint, error] {
-	const due = `SELECT due_at, rowid, id, queue FROM tasks WHERE lane=? AND (due_at, rowid)>(?,?) AND due_at<=?
-		ORDER BY due_at, rowid LIMIT ?`
 	end := dispatch.Millis(upTo)
 	return func(yield func(dispatch.Hint, error) bool) {
 		var hints []dispatch.Hint
 		at, rowid := int64(math.MinInt64), int64(0) // where the last page ended
+		keep := func(v []driver.Value) (bool, error) {
+			r := row{values: v}
+			at, rowid = r.number(), r.number()
+			hints = append(hints, dispatch.Hint{ID: r.text(), Queue: r.text(), DueAt: dispatch.FromMillis(at)})
+			return true, nil
+		}
 		for {
 			hints = hints[:0]
 			err := s.read(ctx, func(c *session) error {
-				return c.query(context.Background(), due, func(v []driver.Value) (bool, error) {
-					r := row{values: v}
-					at, rowid = r.number(), r.number()
-					hints = append(hints, dispatch.Hint{ID: r.text(), Queue: r.text(), DueAt: dispatch.FromMillis(at)})
-					return true, nil
-				}, lane, at, rowid, end, int64(page))
+				if err := c.query(context.Background(), dueThen, keep, lane, at, rowid, int64(page)); err != nil {
+					return err
+				}
+				return c.query(context.Background(), dueAfter, keep, lane, at, end, int64(page-len(hints)))
 			})
 			if err != nil {
 				yield(dispatch.Hint{}, fmt.Errorf("reading what is due in lane %q: %w", lane, err))

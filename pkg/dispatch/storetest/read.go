@@ -196,17 +196,42 @@ func testList(t *testing.T, store dispatch.Store) {
 			}
 		}
 	})
+	sub(t, store, "a lane of many pages", func(f fixture) {
+		const n = 900
+		var tasks []dispatch.Task
+		for i := range n { // 300 of each instant, so that pages end within one
+			tasks = append(tasks, f.task(fmt.Sprint(i), func(t *dispatch.Task) { t.DueAt = now.Add(time.Duration(i%3) * ms) }))
+		}
+		f.put(tasks...)
+		for _, newest := range []bool{false, true} {
+			seen := map[string]bool{}
+			var last time.Time
+			for task, err := range f.store.List(f.ctx, dispatch.Filter{Lanes: []string{tasks[0].Lane}, Newest: newest}) {
+				if err != nil {
+					f.Fatal(err)
+				}
+				if seen[task.ID] {
+					f.Fatalf("newest %v: %s was yielded twice", newest, task.ID)
+				}
+				if c := task.DueAt.Compare(last); !last.IsZero() && (newest && c > 0 || !newest && c < 0) {
+					f.Fatalf("newest %v: %v after %v", newest, task.DueAt, last)
+				}
+				seen[task.ID], last = true, task.DueAt
+			}
+			if len(seen) != n {
+				f.Errorf("newest %v: %d tasks, want %d", newest, len(seen), n)
+			}
+		}
+	})
 	sub(t, store, "the whole store, documents apart", func(f fixture) {
 		if err := f.store.Save(f.ctx, dispatch.Document{Name: f.queue, Version: 1, Body: []byte("{}")}); err != nil {
 			f.Fatal(err)
 		}
 		want := map[string]bool{}
-		for i := range 1200 {
-			want[f.task(fmt.Sprint(i)).ID] = true
-		}
 		var tasks []dispatch.Task
 		for i := range 1200 {
 			tasks = append(tasks, f.task(fmt.Sprint(i)))
+			want[tasks[i].ID] = true
 		}
 		f.put(tasks...)
 		for task, err := range f.store.List(f.ctx, dispatch.Filter{}) {
