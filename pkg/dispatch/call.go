@@ -27,4 +27,9 @@ type Answer struct {
 	Status     int           // HTTP status; 0 if no answer came
 	Error      string        // why none came; "" if one did
 	RetryAfter time.Duration // from the answer's Retry-After, 0 if none: no retry before that
+
+	Said   Outcome        // what the receiver said it means (Dispatch-Outcome), before the codes; "" if nothing
+	After  *time.Duration // and when to try next, nil if it did not say
+	Reason string         // and why
+	Note   string         // what was wrong with what it said, "" if nothing
 }

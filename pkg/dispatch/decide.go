@@ -27,12 +27,14 @@ const (
 	pulledForward = time.Minute
 )
 
-// Judge says what an answer means: a transport error is a retry; then success, stop and wait codes, in
-// this order; everything else is a retry.
+// Judge says what an answer means: a transport error is a retry; then what the receiver itself said; then
+// success, stop and wait codes, in this order; everything else is a retry.
 func Judge(d Doc, a Answer) Outcome {
 	switch {
 	case a.Status == 0:
 		return OutcomeRetry
+	case a.Said != "":
+		return a.Said
 	case d.SuccessCodes.Has(a.Status):
 		return OutcomeDelivered
 	case d.StopCodes.Has(a.Status) || a.Status == teapot:
@@ -58,7 +60,7 @@ func Decide(t Task, d Doc, a Answer, sent time.Time, took time.Duration, chance 
 		p.Attempts++
 		p.WaitingSince = time.Time{}
 	}
-	p.Error = ""
+	p.Error = Shorten(a.Note)
 	if outcome != OutcomeDelivered {
 		p.Error = Shorten(a.describe())
 	}
@@ -69,7 +71,7 @@ func Decide(t Task, d Doc, a Answer, sent time.Time, took time.Duration, chance 
 	case OutcomeDelivered:
 		return after(p).finish(Delivered, "", now), outcome
 	case OutcomeStopped:
-		return after(p).finish(Stopped, fmt.Sprintf("stop code %d", a.Status), now), outcome
+		return after(p).finish(Stopped, stopReason(a), now), outcome
 	case OutcomeWait:
 		if p.WaitingSince.IsZero() {
 			p.WaitingSince = sent
@@ -83,10 +85,11 @@ func Decide(t Task, d Doc, a Answer, sent time.Time, took time.Duration, chance 
 		}
 	}
 
-	next := now.Add(max(a.RetryAfter, jittered(d.Attempts.Wait(max(1, p.Attempts)), d.Attempts.Jitter, chance)))
+	wait, least := pause(d.Attempts, a, outcome, max(1, p.Attempts), chance)
+	next := now.Add(wait)
 	if !t.ExpireAt.IsZero() && next.After(t.ExpireAt.Add(-t.Timeout)) {
 		last := t.ExpireAt.Add(-t.Timeout - pulledForward)
-		if last.Sub(now) < max(a.RetryAfter, time.Duration(d.Attempts.Interval)*time.Second) {
+		if last.Sub(now) < max(least, d.Attempts.Wait(1)) {
 			return after(p).finish(Expired, "the next attempt would come too late", now), outcome
 		}
 		next = last
@@ -94,6 +97,30 @@ func Decide(t Task, d Doc, a Answer, sent time.Time, took time.Duration, chance 
 	t = after(p)
 	t.DueAt = roundUp(next)
 	return t, outcome
+}
+
+// pause returns the time to the next try after the n-th attempt, and the least that the receiver asked for.
+// Its Dispatch-Outcome says it exactly; a Retry-After says when waiting ends, but only delays a retry.
+func pause(policy Attempts, a Answer, o Outcome, n int, chance float64) (wait, least time.Duration) {
+	switch {
+	case a.After != nil:
+		return *a.After, *a.After
+	case o == OutcomeWait && a.RetryAfter > 0:
+		return a.RetryAfter, a.RetryAfter
+	default:
+		return max(a.RetryAfter, jittered(policy.Wait(n), policy.Jitter, chance)), a.RetryAfter
+	}
+}
+
+func stopReason(a Answer) string {
+	switch {
+	case a.Said == "":
+		return fmt.Sprintf("stop code %d", a.Status)
+	case a.Reason == "":
+		return "the receiver said stop"
+	default:
+		return "the receiver said stop: " + a.Reason
+	}
 }
 
 // roundUp returns the first millisecond that is not before t: rows keep no less, and nothing is sent early.
@@ -109,7 +136,13 @@ func (a Answer) describe() string {
 	if a.Status == 0 {
 		return a.Error
 	}
-	return fmt.Sprintf("status %d", a.Status)
+	text := fmt.Sprintf("status %d", a.Status)
+	for _, more := range []string{a.Reason, a.Note} {
+		if more != "" {
+			text += ": " + more
+		}
+	}
+	return text
 }
 
 // finish returns the task in a final state. It leaves its lane; a failure goes into its queue's history.

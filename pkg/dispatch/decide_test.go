@@ -62,8 +62,10 @@ func TestJudge(t *testing.T) {
 }
 
 func TestDecide(t *testing.T) {
-	const never = time.Duration(0)
+	const never = time.Duration(-1)
 	minutely := dispatch.Attempts{Limit: 5, Interval: 60, Backoff: 1}
+	listed := dispatch.Attempts{Limit: 9, Intervals: []int{5, 300, 1800}}
+	after := func(d time.Duration) *time.Duration { return &d }
 	for _, test := range []struct {
 		name      string
 		attempts  dispatch.Attempts
@@ -94,6 +96,17 @@ func TestDecide(t *testing.T) {
 		{"waited almost 14 days", minutely, 4, 0, 14*24*time.Hour - time.Second, dispatch.Answer{Status: 425}, .5, dispatch.Scheduled, time.Minute, 4},
 		{"waited 14 days", minutely, 4, 0, 14 * 24 * time.Hour, dispatch.Answer{Status: 425}, .5, dispatch.Exhausted, never, 4},
 		{"waits as long as it lives", minutely, 4, time.Hour, 15 * 24 * time.Hour, dispatch.Answer{Status: 425}, .5, dispatch.Scheduled, time.Minute, 4},
+		{"Retry-After says when waiting ends", minutely, 0, 0, 0, dispatch.Answer{Status: 425, RetryAfter: time.Second}, .5, dispatch.Scheduled, time.Second, 0},
+		{"the first of a list", listed, 0, 0, 0, dispatch.Answer{Status: 500}, .5, dispatch.Scheduled, 5 * time.Second, 1},
+		{"the third of a list", listed, 2, 0, 0, dispatch.Answer{Status: 500}, .5, dispatch.Scheduled, 30 * time.Minute, 3},
+		{"the last of a list goes on", listed, 6, 0, 0, dispatch.Answer{Status: 500}, .5, dispatch.Scheduled, 30 * time.Minute, 7},
+		{"the receiver says delivered", minutely, 0, 0, 0, dispatch.Answer{Status: 500, Said: dispatch.OutcomeDelivered}, .5, dispatch.Delivered, never, 1},
+		{"the receiver says retry", minutely, 0, 0, 0, dispatch.Answer{Status: 200, Said: dispatch.OutcomeRetry}, .5, dispatch.Scheduled, time.Minute, 1},
+		{"the receiver says when", minutely, 0, 0, 0, dispatch.Answer{Status: 200, Said: dispatch.OutcomeRetry, After: after(7 * time.Second)}, .5, dispatch.Scheduled, 7 * time.Second, 1},
+		{"at once", minutely, 0, 0, 0, dispatch.Answer{Status: 200, Said: dispatch.OutcomeRetry, After: after(0)}, .5, dispatch.Scheduled, 0, 1},
+		{"the receiver says wait", minutely, 3, 0, 0, dispatch.Answer{Status: 200, Said: dispatch.OutcomeWait, After: after(time.Hour)}, .5, dispatch.Scheduled, time.Hour, 3},
+		{"the receiver says stop", minutely, 0, 0, 0, dispatch.Answer{Status: 200, Said: dispatch.OutcomeStopped, Reason: "gone"}, .5, dispatch.Stopped, never, 1},
+		{"who cannot be reached says nothing", minutely, 0, 0, 0, dispatch.Answer{Said: dispatch.OutcomeDelivered}, .5, dispatch.Scheduled, time.Minute, 1},
 		// timeout 30 s: a try is useful until expireAt − 30 s
 		{"just in time", minutely, 0, 90 * time.Second, 0, dispatch.Answer{Status: 500}, .5, dispatch.Scheduled, time.Minute, 1},
 		{"too late, and no time to try sooner", minutely, 0, 89 * time.Second, 0, dispatch.Answer{Status: 500}, .5, dispatch.Expired, never, 1},

@@ -41,10 +41,11 @@ const (
 // Attempts is a task's retry policy.
 type Attempts struct {
 	Limit       int     `json:"limit"`                 // attempts in all, at least 1
-	Interval    int     `json:"interval"`              // seconds between two attempts, at least 1
-	Backoff     float64 `json:"backoff"`               // the interval is multiplied by it after each attempt, 1–100
+	Interval    int     `json:"interval,omitempty"`    // seconds between two attempts, at least 1
+	Backoff     float64 `json:"backoff,omitempty"`     // the interval is multiplied by it after each attempt, 1–100
 	MaxInterval int     `json:"maxInterval,omitempty"` // seconds that the interval grows to at most; 0: MaxInterval
 	Jitter      float64 `json:"jitter,omitempty"`      // 0–1: the interval is multiplied by a random number in [1-jitter, 1+jitter]
+	Intervals   []int   `json:"intervals,omitempty"`   // seconds after the first, second, … attempt instead of Interval and Backoff; the last one goes on
 }
 
 // The defaults, and the limits that a task's own settings cannot pass.
@@ -75,6 +76,9 @@ func (d Doc) Timeout() time.Duration { return time.Duration(d.HTTPTimeout) * tim
 
 // Wait returns the time from the n-th attempt (from 1) to the next, before jitter.
 func (a Attempts) Wait(n int) time.Duration {
+	if len(a.Intervals) > 0 {
+		return time.Duration(a.Intervals[min(n, len(a.Intervals))-1]) * time.Second
+	}
 	most := MaxInterval
 	if a.MaxInterval > 0 {
 		most = a.MaxInterval

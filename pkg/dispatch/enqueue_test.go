@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -74,7 +75,7 @@ func TestEnqueueFillsDefaults(t *testing.T) {
 	}
 	row, d := p.row(t, "new-0")
 	if d.Method != "POST" || d.Format != dispatch.Envelope || d.HTTPTimeout != 30 || d.SuccessCodes.String() != "2xx" || d.StopCodes != nil || d.WaitCodes.String() != "425" ||
-		d.Attempts != (dispatch.Attempts{Limit: 1440, Interval: 60, Backoff: 1}) || !d.ExpireAt.IsZero() || string(d.Body) != `{"a":1}` {
+		!reflect.DeepEqual(d.Attempts, dispatch.Attempts{Limit: 1440, Interval: 60, Backoff: 1}) || !d.ExpireAt.IsZero() || string(d.Body) != `{"a":1}` {
 		t.Errorf("document %+v", d)
 	}
 	if row.Queue != "default" || row.Lane != "default#0" || row.Run != 1 || row.Timeout != 30*time.Second || row.Generation != noon.UnixMilli() || !row.TTL.IsZero() || row.Version != 1 {
@@ -101,8 +102,12 @@ func TestEnqueueReadsEveryField(t *testing.T) {
 		{"the default limit begins with the delay", `"lifetime":300,"delay":200,"attempts":{"interval":10}`, func(r dispatch.Task, d dispatch.Doc) bool { return d.Attempts.Limit == 10 }},
 		{"the default limit is at least 1", `"lifetime":5`, func(r dispatch.Task, d dispatch.Doc) bool { return d.Attempts.Limit == 1 }},
 		{"attempts", `"attempts":{"limit":3,"interval":5,"backoff":2.5,"maxInterval":60,"jitter":0.1}`, func(r dispatch.Task, d dispatch.Doc) bool {
-			return d.Attempts == dispatch.Attempts{Limit: 3, Interval: 5, Backoff: 2.5, MaxInterval: 60, Jitter: .1}
+			return reflect.DeepEqual(d.Attempts, dispatch.Attempts{Limit: 3, Interval: 5, Backoff: 2.5, MaxInterval: 60, Jitter: .1})
 		}},
+		{"a list of intervals", `"attempts":{"intervals":[5,300,1800],"jitter":0.1}`, func(r dispatch.Task, d dispatch.Doc) bool {
+			return reflect.DeepEqual(d.Attempts, dispatch.Attempts{Limit: 4, Intervals: []int{5, 300, 1800}, Jitter: .1})
+		}},
+		{"a list of intervals with a limit", `"attempts":{"intervals":[5],"limit":9}`, func(r dispatch.Task, d dispatch.Doc) bool { return d.Attempts.Limit == 9 }},
 		{"a code", `"successCodes":202`, func(r dispatch.Task, d dispatch.Doc) bool { return d.SuccessCodes.String() == "202" }},
 		{"a code as text", `"successCodes":"202"`, func(r dispatch.Task, d dispatch.Doc) bool { return d.SuccessCodes.String() == "202" }},
 		{"the older name", `"successCode":202`, func(r dispatch.Task, d dispatch.Doc) bool { return d.SuccessCodes.String() == "202" }},
@@ -184,6 +189,9 @@ func TestEnqueueNamesEveryFault(t *testing.T) {
 		{"attempts", `{` + good + `,"attempts":{"limit":0,"interval":0,"maxInterval":0,"jitter":2}}`, []string{"#/attempts/interval", "#/attempts/maxInterval", "#/attempts/jitter", "#/attempts/limit"}},
 		{"a maximum below the interval", `{` + good + `,"attempts":{"interval":60,"maxInterval":30}}`, []string{"#/attempts/maxInterval"}},
 		{"attempts that are none", `{` + good + `,"attempts":3}`, []string{"#/attempts"}},
+		{"intervals", `{` + good + `,"attempts":{"intervals":[5,0,"x",null,1.5],"backoff":2,"interval":3}}`,
+			[]string{"#/attempts/interval", "#/attempts/backoff", "#/attempts/intervals/1", "#/attempts/intervals/2", "#/attempts/intervals/3", "#/attempts/intervals/4"}},
+		{"no intervals", `{` + good + `,"attempts":{"intervals":[]}}`, []string{"#/attempts/intervals"}},
 		{"body and claims", `{` + good + `,"body":1,"claims":{}}`, []string{"#/claims"}},
 		{"claims that are none", `{` + good + `,"claims":"x"}`, []string{"#/claims"}},
 		{"claims that expire at a text", `{` + good + `,"claims":{"exp":"tomorrow"}}`, []string{"#/claims/exp"}},

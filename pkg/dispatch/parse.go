@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,9 +13,11 @@ import (
 )
 
 const (
-	maxTasks = 1000
-	maxID    = 128
-	tenYears = 10 * 365 * 24 * 3600 // seconds
+	maxTasks     = 1000
+	maxID        = 128
+	maxLimit     = 1000000
+	maxIntervals = 100
+	tenYears     = 10 * 365 * 24 * 3600 // seconds
 	// maxDoc leaves room in a row for everything that is not the document.
 	maxDoc = MaxRow - 8<<10
 )
@@ -224,7 +227,11 @@ func (p *parser) attempts(o object, d *Doc) {
 		v = jsontext.Value("{}")
 	}
 	r, _ := readObject(v, pointer, o.faults)
-	r.only("limit", "interval", "backoff", "maxInterval", "jitter")
+	r.only("limit", "interval", "backoff", "maxInterval", "jitter", "intervals")
+	if r.has("intervals") {
+		d.Attempts = intervals(r)
+		return
+	}
 	a := Attempts{
 		Interval:    r.integer("interval", DefaultInterval, 1, MaxInterval),
 		Backoff:     r.number("backoff", DefaultBackoff, 1, 100),
@@ -234,8 +241,36 @@ func (p *parser) attempts(o object, d *Doc) {
 	if a.MaxInterval > 0 && a.MaxInterval < a.Interval {
 		r.fault("maxInterval", "is less than interval")
 	}
-	a.Limit = r.integer("limit", defaultLimit(a.Interval, d.FirstDueAt, d.ExpireAt), 1, 1000000)
+	a.Limit = r.integer("limit", defaultLimit(a.Interval, d.FirstDueAt, d.ExpireAt), 1, maxLimit)
 	d.Attempts = a
+}
+
+// intervals reads a policy whose intervals are listed: one attempt more than there are, unless it has a limit.
+func intervals(r object) Attempts {
+	a := Attempts{Jitter: r.number("jitter", 0, 0, 1)}
+	for _, name := range []string{"interval", "backoff", "maxInterval"} {
+		if r.has(name) {
+			r.fault(name, "does not go with intervals, which list them all")
+		}
+	}
+	var items []jsontext.Value
+	if r.fields["intervals"].Kind() == '[' {
+		items = readArray(r.fields["intervals"])
+	}
+	if len(items) == 0 || len(items) > maxIntervals {
+		r.fault("intervals", "must be a list of 1 to %d numbers of seconds", maxIntervals)
+	}
+	list := object{pointer: r.pointer.AppendToken("intervals"), fields: map[string]jsontext.Value{}, faults: r.faults}
+	for i, item := range items[:min(len(items), maxIntervals)] {
+		name := strconv.Itoa(i)
+		list.fields[name] = item
+		if !list.has(name) {
+			list.fault(name, "must be a number of seconds")
+		}
+		a.Intervals = append(a.Intervals, list.integer(name, 1, 1, MaxInterval))
+	}
+	a.Limit = r.integer("limit", len(a.Intervals)+1, 1, maxLimit)
+	return a
 }
 
 // hashOf identifies the content of a task: its fields but the id, however they were ordered and spaced.

@@ -83,6 +83,10 @@ func envelope(c dispatch.Call, token string) []byte {
 	b = append(b, `,"limit":`...)
 	b = strconv.AppendInt(b, int64(c.Doc.Attempts.Limit), 10)
 	b = append(b, `,"interval":`...)
-	b = strconv.AppendInt(b, int64(c.Doc.Attempts.Interval), 10)
+	interval := c.Doc.Attempts.Interval
+	if interval == 0 { // they are listed
+		interval = int(c.Doc.Attempts.Wait(c.Attempt).Seconds())
+	}
+	b = strconv.AppendInt(b, int64(interval), 10)
 	return append(b, "}}}"...)
 }

@@ -52,6 +52,9 @@ func (h HTTP) Send(ctx context.Context, c dispatch.Call) dispatch.Answer {
 	if wait := response.Header["Retry-After"]; len(wait) > 0 {
 		a.RetryAfter = retryAfter(wait[0], h.now())
 	}
+	if said := response.Header[OutcomeHeader]; len(said) > 0 {
+		say(&a, said)
+	}
 	return a
 }
 
