@@ -16,7 +16,7 @@ const (
 	// brisk is the time of a call, settled, up to which waiting for the end of another is better than
 	// putting a task back; and how long it is waited for.
 	brisk = 250 * time.Millisecond
-	// remembered is how long a task is passed over that was not admitted, while its origin has no room.
+	// remembered is how long the sweep passes over a task that was not admitted, if its turn does not come.
 	remembered = 30 * time.Second
 	// memory is how many such tasks are remembered at most.
 	memory = 100_000
@@ -32,14 +32,23 @@ type admission struct {
 	mu      sync.Mutex
 	origins map[string]*origin
 	refused map[string]refusal // by task
+	turns   []turn             // of those, the tasks whose turn has come
+}
+
+// turn is a task that is to be handled because another to the same origin has ended.
+type turn struct {
+	hint dispatch.Hint
+	name string
+	to   *origin
 }
 
 // origin is a receiver that tasks are in flight to, or wait for room.
 type origin struct {
 	room  chan struct{} // one token for each call in flight
-	users int           // in flight or waiting for room; 0: the origin is forgotten
+	users int           // in flight, waiting for room, or having their turn; 0: the origin is forgotten
 	took  time.Duration // smoothed time of its calls; 0 before the first has ended
 	moved time.Time     // when the last one ended; at first, when the origin was met
+	queue []string      // tasks that were not admitted, in turn; those that refused no longer has are over
 }
 
 // refusal remembers where a task goes that was not admitted, which its hint does not say.
@@ -126,12 +135,16 @@ func (a *admission) refuse(name string, o *origin, t dispatch.Task) {
 	if !t.ExpireAt.IsZero() && t.ExpireAt.Before(until) {
 		until = t.ExpireAt // then it must be looked at
 	}
-	if len(a.refused) < memory {
+	if len(a.refused) < memory && len(o.queue) < memory {
 		a.refused[t.ID] = refusal{o, until}
+		o.queue = append(o.queue, t.ID)
 	}
 	a.leave(name, o)
 }
 
+// end makes room for another call to the origin. It is then the turn of one of those that wait, of which the
+// worker that has become free takes care: the sweep, which looks once a second, could not keep a slow
+// receiver busy.
 func (a *admission) end(name string, o *origin, began time.Time) {
 	<-o.room
 	a.mu.Lock()
@@ -139,7 +152,33 @@ func (a *admission) end(name string, o *origin, began time.Time) {
 	o.moved = a.now()
 	took := o.moved.Sub(began)
 	o.took += (took - o.took) / 8
+	for chosen := false; len(o.queue) > 0 && !chosen; o.queue = o.queue[1:] {
+		id := o.queue[0]
+		if chosen = a.refused[id].to == o; chosen {
+			delete(a.refused, id)
+			o.users++
+			a.turns = append(a.turns, turn{dispatch.Hint{ID: id}, name, o})
+		}
+	}
 	a.leave(name, o)
+}
+
+// takeTurn takes a task whose turn has come. It is due within a second, and may be claimed. endTurn is to be
+// called after it was handled.
+func (a *admission) takeTurn() (t turn, ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.turns) == 0 {
+		return turn{}, false
+	}
+	t, a.turns = a.turns[0], a.turns[1:]
+	return t, true
+}
+
+func (a *admission) endTurn(t turn) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.leave(t.name, t.to)
 }
 
 func (a *admission) leave(name string, o *origin) {
@@ -150,23 +189,20 @@ func (a *admission) leave(name string, o *origin) {
 	maps.DeleteFunc(a.refused, func(_ string, r refusal) bool { return r.to == o })
 }
 
-// hopeless reports whether the task would not be admitted anyway: claiming it only to put it back would cost
-// two writes, for each of what may be many thousands that wait for a receiver that hangs.
-func (a *admission) hopeless(id string) bool {
+// waits reports whether the task waits for its turn: claiming it only to put it back would cost two writes a
+// second, for each of what may be many thousands that go to a receiver that hangs.
+func (a *admission) waits(id string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	r, ok := a.refused[id]
-	if !ok {
-		return false
-	}
-	if len(r.to.room) < a.share || !a.now().Before(r.until) {
+	if ok && !a.now().Before(r.until) {
 		delete(a.refused, id)
 		return false
 	}
-	return true
+	return ok
 }
 
-// sightings is the store as the sweep sees it: without the tasks that would not be admitted.
+// sightings is the store as the sweep sees it: without the tasks that wait for their turn.
 type sightings struct {
 	dispatch.Store
 	admission *admission
@@ -176,7 +212,7 @@ type sightings struct {
 func (s sightings) Due(ctx context.Context, lane string, upTo time.Time) iter.Seq2[dispatch.Hint, error] {
 	return func(yield func(dispatch.Hint, error) bool) {
 		for h, err := range s.Store.Due(ctx, lane, upTo) {
-			if err == nil && s.admission.hopeless(h.ID) {
+			if err == nil && s.admission.waits(h.ID) {
 				continue
 			}
 			if !yield(h, err) {

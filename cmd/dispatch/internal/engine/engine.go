@@ -37,10 +37,11 @@ type Engine struct {
 	Enqueue *dispatch.Enqueue
 	Editor  *dispatch.Editor
 
-	handle  *dispatch.Handle
-	sweep   dispatch.Sweep
-	log     *slog.Logger
-	workers int
+	handle    *dispatch.Handle
+	sweep     dispatch.Sweep
+	admission *admission
+	log       *slog.Logger
+	workers   int
 
 	jobs     chan job // has no room: what is taken has a free worker
 	quit     chan struct{}
@@ -71,21 +72,21 @@ func New(o Options) *Engine {
 	}
 	workers, quit := max(1, o.Workers), make(chan struct{})
 	settings := dispatch.CachedSettings(o.Store, o.Now, settingsAge)
-	admission := newAdmission(workers, o.Now)
 	e := &Engine{
 		workers: workers, jobs: make(chan job), quit: quit, stop: sync.OnceFunc(func() { close(quit) }), log: o.Log,
-		handle: &dispatch.Handle{
-			Store: o.Store, Send: o.Send, Admit: admission.admit, Retention: o.Retention,
-			Now: o.Now, Token: rand.Text, Chance: mathrand.Float64, Log: o.Log,
-		},
 		Editor: &dispatch.Editor{Store: o.Store, Settings: settings, Retention: o.Retention, Now: o.Now},
+	}
+	e.admission = newAdmission(workers, o.Now)
+	e.handle = &dispatch.Handle{
+		Store: o.Store, Send: o.Send, Admit: e.admission.admit, Retention: o.Retention,
+		Now: o.Now, Token: rand.Text, Chance: mathrand.Float64, Log: o.Log,
 	}
 	e.Enqueue = &dispatch.Enqueue{
 		Store: o.Store, Settings: settings, Invoke: e.Offer, Retention: o.Retention, TasksPerHandle: 1,
 		AllowHTTP: o.AllowHTTP, CanSign: o.CanSign, Now: o.Now, Log: o.Log,
 	}
 	e.sweep = dispatch.Sweep{
-		Store: sightings{o.Store, admission}, Settings: settings, Invoke: e.await,
+		Store: sightings{o.Store, e.admission}, Settings: settings, Invoke: e.await,
 		Precision: dispatch.PrecisionAlways, TasksPerHandle: 1, Limit: math.MaxInt, Parallel: 1,
 		Now: o.Now, Log: slog.New(whileRunning{o.Log.Handler()}),
 	}
@@ -112,22 +113,41 @@ func (e *Engine) Run(ctx context.Context) {
 // work handles hints, one after the other. Workers live as long as the engine, because a goroutine for each
 // task would have its stack grow each time.
 func (e *Engine) work() {
-	ctx := context.Background() // a call in flight outlives whatever began it
 	for {
 		select {
 		case <-e.quit:
 			return
 		case j := <-e.jobs:
-			e.inFlight.Add(1)
-			err := e.handle.Run(ctx, []dispatch.Hint{j.hint})
-			e.inFlight.Add(-1)
-			switch {
-			case j.done != nil:
+			err := e.one(j.hint)
+			if j.done != nil {
 				j.done <- err
-			case err != nil:
-				e.log.LogAttrs(ctx, slog.LevelError, "handling failed; the sweep repeats it", slog.String("id", j.hint.ID), slog.Any("error", err))
+			}
+			for t, ok := e.admission.takeTurn(); ok && !e.stopping(); t, ok = e.admission.takeTurn() {
+				e.one(t.hint)
+				e.admission.endTurn(t)
 			}
 		}
+	}
+}
+
+// one handles a hint.
+func (e *Engine) one(h dispatch.Hint) error {
+	ctx := context.Background() // a call in flight outlives whatever began it
+	e.inFlight.Add(1)
+	defer e.inFlight.Add(-1)
+	err := e.handle.Run(ctx, []dispatch.Hint{h})
+	if err != nil {
+		e.log.LogAttrs(ctx, slog.LevelError, "handling failed; the sweep repeats it", slog.String("id", h.ID), slog.Any("error", err))
+	}
+	return err
+}
+
+func (e *Engine) stopping() bool {
+	select {
+	case <-e.quit:
+		return true
+	default:
+		return false
 	}
 }
 

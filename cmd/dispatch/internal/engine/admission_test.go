@@ -1,0 +1,121 @@
+package engine_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/dispatch/pkg/dispatch"
+)
+
+func TestAHungReceiverStopsNoOther(t *testing.T) {
+	var hung gauge
+	in(t, 8, func(ctx context.Context, c dispatch.Call) dispatch.Answer {
+		if strings.Contains(c.Doc.URI, "hung") {
+			hung.begin()
+			defer hung.end()
+			return slowly(ctx, time.Hour, 204) // until the timeout
+		}
+		return slowly(ctx, 10*time.Millisecond, 204)
+	}, func(t *testing.T, r rig) {
+		began := time.Now()
+		r.enqueue("hung", 200, nil)
+		r.enqueue("well", 50, nil) // behind them in the lane
+		r.until(15*time.Second, "all of the other's delivered before the first of the hung ones ends", func() bool {
+			return r.in(dispatch.Delivered, "well") == 50
+		})
+		if hung.most != 6 {
+			t.Errorf("%d in flight to the hung receiver at once, want 6 of 8 workers", hung.most)
+		}
+		<-time.After(20*time.Second - time.Since(began)) // the first of the hung ones ends after 30
+		r.claims.mu.Lock()
+		defer r.claims.mu.Unlock()
+		n := 0
+		for id, times := range r.claims.n {
+			if strings.HasPrefix(id, "hung") {
+				n += times
+			}
+		}
+		if n > 2*200 {
+			t.Errorf("%d claims of 200 tasks that wait for room; those that cannot be admitted must not be claimed each second", n)
+		}
+	})
+}
+
+func TestOneFastReceiverIsPutOffNothing(t *testing.T) {
+	in(t, 8, func(ctx context.Context, c dispatch.Call) dispatch.Answer {
+		return slowly(ctx, 5*time.Millisecond, 204)
+	}, func(t *testing.T, r rig) {
+		r.enqueue("fast", 500, nil)
+		r.until(time.Minute, "all delivered", func() bool { return r.in(dispatch.Delivered, "fast") == 500 })
+		r.claims.mu.Lock()
+		defer r.claims.mu.Unlock()
+		for id, n := range r.claims.n {
+			if n != 1 {
+				t.Errorf("%s was claimed %d times: it was put back", id, n)
+			}
+		}
+	})
+}
+
+func TestOneSlowReceiverIsKeptBusy(t *testing.T) {
+	in(t, 8, func(ctx context.Context, c dispatch.Call) dispatch.Answer {
+		return slowly(ctx, 500*time.Millisecond, 204)
+	}, func(t *testing.T, r rig) {
+		r.enqueue("slow", 240, nil) // 20 s of 6 calls at once, if no worker of its share is ever idle
+		r.until(25*time.Second, "all delivered", func() bool { return r.in(dispatch.Delivered, "slow") == 240 })
+	})
+}
+
+func TestASuspectRunsByItself(t *testing.T) {
+	var calls gauge
+	ran := 0
+	in(t, 8, func(ctx context.Context, c dispatch.Call) dispatch.Answer {
+		others := calls.begin()
+		defer calls.end()
+		if !strings.Contains(c.Doc.URI, "suspect") {
+			return slowly(ctx, 700*time.Millisecond, 204)
+		}
+		ran++
+		began := calls.most
+		if others != 0 {
+			t.Errorf("%d others in flight when a suspect began", others)
+		}
+		answer := slowly(ctx, 3*time.Second, 204)
+		calls.mu.Lock()
+		defer calls.mu.Unlock()
+		if calls.now != 1 || calls.most != began {
+			t.Errorf("%d in flight beside a suspect", calls.now-1)
+		}
+		return answer
+	}, func(t *testing.T, r rig) {
+		lapsed := func(task *dispatch.Task) { // with its next claim a task has lapsed twice
+			task.Lapses, task.Lease, task.Until = 1, "of a killed server", time.Now()
+		}
+		r.enqueue("normal", 40, nil)
+		r.enqueue("suspect", 2, lapsed)
+		r.enqueue("other", 40, nil)
+		r.until(5*time.Minute, "all delivered", func() bool {
+			return r.in(dispatch.Delivered, "suspect") == 2 && r.in(dispatch.Delivered, "normal") == 40 && r.in(dispatch.Delivered, "other") == 40
+		})
+		if ran != 2 {
+			t.Errorf("the suspects were called %d times, want 2", ran)
+		}
+	})
+}
+
+func TestASuspectIsNotPutOffForEver(t *testing.T) {
+	in(t, 8, func(ctx context.Context, c dispatch.Call) dispatch.Answer {
+		if strings.Contains(c.Doc.URI, "suspect") {
+			return dispatch.Answer{Status: 204}
+		}
+		return slowly(ctx, time.Hour, 204)
+	}, func(t *testing.T, r rig) {
+		r.enqueue("hung", 100, nil) // some of them are in flight at any time
+		r.enqueue("suspect", 1, func(task *dispatch.Task) {
+			task.Lapses, task.Lease, task.Until = 1, "of a killed server", time.Now()
+		})
+		r.until(10*time.Minute, "the suspect is delivered", func() bool { return r.in(dispatch.Delivered, "suspect") == 1 })
+	})
+}
