@@ -25,3 +25,7 @@ functions: ## build the functions for AWS into .aws-sam/ (needs the AWS SAM CLI)
 .PHONY: local
 local: ## run the functions on this machine under SAM (needs Docker, the AWS SAM CLI, Java and Maven); Ctrl-C stops
 	@go run ./functions/internal/local
+
+.PHONY: bench
+bench: ## measure speed in one table, under four minutes (ARGS=-short: a quick look; ARGS=-json: for programs)
+	@go run ./internal/bench $(ARGS)

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"example.com/dispatch/pkg/dispatch/signature"
+)
+
+const (
+	drainTime   = time.Minute
+	drainTarget = 10000 // tasks a second, unsigned, on two cores
+	// flying is how many calls the bare client makes at once: as many as the server, which leaves a
+	// quarter of its 256 workers to other receivers.
+	flying = 192
+)
+
+// drain measures how fast the server works off what is due, beside a client that only makes the same calls.
+func (b *bench) drain(ctx context.Context) error {
+	receiver, err := startReceiver(ctx)
+	if err != nil {
+		return err
+	}
+	key, err := signature.NewKey()
+	if err != nil {
+		return errors.Join(err, receiver.end())
+	}
+	n := b.pick(100_000, 15_000)
+	for _, c := range []struct {
+		name   string
+		flags  []string
+		signer *signature.Signer
+	}{
+		{"unsigned", []string{"--unsigned"}, nil},
+		{"ES256", nil, &signature.Signer{Key: key, Issuer: "dispatch"}},
+	} {
+		served, cpu, err := b.drainServed(ctx, receiver.URL, c.name, n, c.flags)
+		if err != nil {
+			return errors.Join(err, receiver.end())
+		}
+		bare, err := b.drainBare(ctx, receiver.URL, n, c.signer)
+		if err != nil {
+			return errors.Join(err, receiver.end())
+		}
+		f := figure{"drain", "drained, " + c.name, served, "tasks/s", "", nil, fmt.Sprintf("%d due tasks, POST of %d bytes: claimed, sent, settled on disk; from the server's start to the last call", n, bodySize)}
+		if c.signer == nil {
+			b.table.atLeast(f, drainTarget)
+		} else {
+			b.table.add(f)
+		}
+		b.table.add(figure{"drain", "server's CPU time, " + c.name, microseconds(cpu) / float64(n), "µs/task", "", nil, "of all cores, without the receiver's: hardly depends on what else the machine does"})
+		b.table.add(figure{"drain", "bare client, " + c.name, bare, "calls/s", "", nil, fmt.Sprintf("Go's client, %d at once, the same request to the same receiver, nothing kept", flying)})
+		b.table.add(figure{"drain", "ratio, " + c.name, served / bare, "", "", nil, "what promising each call leaves of the bare client's speed"})
+	}
+	return receiver.end()
+}
+
+// drainServed returns how many tasks a second the server drains, and the CPU time it took.
+func (b *bench) drainServed(ctx context.Context, receiver, name string, n int, flags []string) (float64, time.Duration, error) {
+	if err := forgetCalls(ctx, receiver); err != nil {
+		return 0, 0, err
+	}
+	db, err := b.fill(ctx, "drain-"+name, receiver+"/call", n)
+	if err != nil {
+		return 0, 0, err
+	}
+	began := time.Now()
+	server, err := b.serve(ctx, db, flags...)
+	if err != nil {
+		return 0, 0, err
+	}
+	seen, err := awaitCalls(ctx, receiver, n, drainTime)
+	if err = errors.Join(err, server.end()); err != nil {
+		return 0, 0, err
+	}
+	if err := nothingLeft(ctx, db); err != nil {
+		return 0, 0, err
+	}
+	return float64(n) / seen.Last.Sub(began).Seconds(), server.cpu(), nil
+}
+
+// drainBare returns how many calls a second a client makes that does nothing else.
+func (b *bench) drainBare(ctx context.Context, receiver string, n int, signer *signature.Signer) (float64, error) {
+	ctx, cancel := context.WithTimeout(ctx, drainTime)
+	defer cancel()
+	transport := &http.Transport{MaxIdleConns: flying, MaxIdleConnsPerHost: flying, DisableCompression: true}
+	defer transport.CloseIdleConnections()
+	client := &http.Client{Transport: transport}
+	began := time.Now()
+	err := side(flying, n, func(int) error { return bareCall(ctx, client, receiver+"/call", signer) })
+	return float64(n) / time.Since(began).Seconds(), err
+}
+
+func bareCall(ctx context.Context, client *http.Client, url string, signer *signature.Signer) error {
+	id := newID(0)
+	content := fmt.Appendf(nil, `{"request":%s,"__task":{"id":%q,"createdAt":"2026-01-31T12:00:00.123Z","attempt":{"number":1,"limit":1440,"interval":60}}}`, body(), id)
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(content))
+	if err != nil {
+		return err
+	}
+	request.Header = http.Header{"Content-Type": {"application/json"}, "User-Agent": {"dispatch"}, "Idempotency-Key": {id}, "Dispatch-Attempt": {"1"}}
+	if signer != nil {
+		token, err := signer.SignCallTo(request.URL, signature.Call{Task: id, Attempt: 1, Generation: time.Now().UnixMilli(), Method: request.Method}, content, time.Minute)
+		if err != nil {
+			return err
+		}
+		request.Header.Set(signature.Header, token)
+	}
+	answer, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if _, err := io.Copy(io.Discard, answer.Body); err != nil || answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("status %d: %w", answer.StatusCode, err)
+	}
+	return nil
+}
+
+// side runs do for 0 to n-1 on so many goroutines, until one fails.
+func side(wide, n int, do func(int) error) error {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	failed := make(chan error, wide)
+	for range wide {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				if err := do(i); err != nil {
+					next.Add(int64(n))
+					failed <- err
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	close(failed)
+	return <-failed
+}

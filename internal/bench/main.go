@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// wholeTime bounds a run, whatever hangs.
+const wholeTime = 5 * time.Minute
+
+// bench is one run.
+type bench struct {
+	short    bool
+	workers  int    // of the server
+	folder   string // temporary
+	dispatch string // path of the built command
+	table    table
+}
+
+// part is one subject that is measured.
+type part struct {
+	name string
+	run  func(*bench, context.Context) error
+}
+
+func parts() []part {
+	return []part{
+		{"drain", (*bench).drain}, {"enqueue", (*bench).enqueue}, {"latency", (*bench).latency},
+		{"claim", (*bench).claim}, {"writes", (*bench).writes}, {"init", (*bench).start},
+	}
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, wholeTime)
+	defer cancel()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	var names []string
+	for _, p := range parts() {
+		names = append(names, p.name)
+	}
+	b := &bench{}
+	flag.BoolVar(&b.short, "short", false, "less of everything, for a quick look")
+	flag.IntVar(&b.workers, "workers", 0, "the server's --workers (0: its own default)")
+	asJSON := flag.Bool("json", false, "print JSON")
+	only := flag.String("only", strings.Join(names, ","), "the parts to measure")
+	receive := flag.Bool("receive", false, "be the receiver, until standard input ends")
+	flag.Parse()
+	if *receive {
+		return runReceiver(ctx)
+	}
+	wanted := strings.Split(*only, ",")
+	for _, name := range wanted {
+		if !slices.Contains(names, name) {
+			return fmt.Errorf("there is no part %q; parts are %s", name, strings.Join(names, ", "))
+		}
+	}
+	return b.measure(ctx, wanted, *asJSON)
+}
+
+func (b *bench) measure(ctx context.Context, wanted []string, asJSON bool) (err error) {
+	if b.folder, err = os.MkdirTemp("", "dispatch-bench-"); err != nil {
+		return fmt.Errorf("making a folder: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(b.folder)) }()
+	if b.dispatch, err = b.build(ctx, "./cmd/dispatch"); err != nil {
+		return err
+	}
+	if err := b.disk(ctx); err != nil {
+		return err
+	}
+	var failed error
+	for _, p := range parts() {
+		if !slices.Contains(wanted, p.name) {
+			continue
+		}
+		began := time.Now()
+		fmt.Fprintf(os.Stderr, "measuring %s …", p.name)
+		if err := p.run(b, ctx); err != nil {
+			failed = errors.Join(failed, fmt.Errorf("measuring %s: %w", p.name, err))
+		}
+		fmt.Fprintf(os.Stderr, " %.0f s\n", time.Since(began).Seconds())
+	}
+	if asJSON {
+		e := json.NewEncoder(os.Stdout)
+		e.SetIndent("", "  ")
+		return errors.Join(failed, e.Encode(b.table))
+	}
+	return errors.Join(failed, b.table.write(os.Stdout))
+}
+
+// pick returns the count for a whole run, or the one for a short run.
+func (b *bench) pick(whole, short int) int {
+	if b.short {
+		return short
+	}
+	return whole
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"example.com/dispatch/pkg/dispatch"
+	"example.com/dispatch/pkg/dispatch/sqlite"
+	"github.com/oklog/ulid/v2"
+)
+
+// bodySize is that of a task's body, in bytes of JSON.
+const bodySize = 300
+
+// body returns a JSON object of bodySize bytes.
+func body() json.RawMessage {
+	const around = `{"order":""}`
+	return json.RawMessage(`{"order":"` + strings.Repeat("x", bodySize-len(around)) + `"}`)
+}
+
+// asked is a task as a caller writes it.
+type asked struct {
+	URI   string          `json:"uri"`
+	Body  json.RawMessage `json:"body"`
+	Delay float64         `json:"delay,omitempty"` // seconds
+}
+
+func encoded(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // the types above always encode
+	}
+	return b
+}
+
+// verb returns enqueue in this process, as the server has it.
+func verb(store dispatch.Store) *dispatch.Enqueue {
+	return &dispatch.Enqueue{
+		Store: store, Settings: dispatch.CachedSettings(store, time.Now, time.Second),
+		Retention: dispatch.DefaultRetention, AllowHTTP: true, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+	}
+}
+
+func newID(int) string { return ulid.Make().String() }
+
+// with opens the store in a file for do.
+func with(ctx context.Context, path string, do func(*sqlite.Store) error) (err error) {
+	store, err := sqlite.Open(ctx, path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	return do(store)
+}
+
+// fill puts n tasks that are due now into a new file.
+func (b *bench) fill(ctx context.Context, name, uri string, n int) (path string, err error) {
+	const together = 1000
+	path = filepath.Join(b.folder, name+".db")
+	return path, with(ctx, path, func(store *sqlite.Store) error {
+		enqueue := verb(store)
+		for n > 0 {
+			batch := struct {
+				Tasks []asked `json:"tasks"`
+			}{make([]asked, min(n, together))}
+			for i := range batch.Tasks {
+				batch.Tasks[i] = asked{URI: uri, Body: body()}
+			}
+			if _, err := enqueue.Run(ctx, encoded(batch), newID); err != nil {
+				return fmt.Errorf("filling %s: %w", path, err)
+			}
+			n -= len(batch.Tasks)
+		}
+		return nil
+	})
+}
+
+// nothingLeft fails if any task of the file is still to be sent, or failed.
+func nothingLeft(ctx context.Context, path string) error {
+	return with(ctx, path, func(store *sqlite.Store) error {
+		lanes := append(dispatch.Lanes(dispatch.DefaultQueue, 1), dispatch.HistoryLanes(dispatch.DefaultQueue, 1)...)
+		for t, err := range store.List(ctx, dispatch.Filter{Lanes: lanes}) {
+			if err != nil {
+				return err
+			}
+			return fmt.Errorf("task %s was not delivered: it is %s, %s", t.ID, t.State, t.Reason)
+		}
+		return nil
+	})
+}
