@@ -76,7 +76,12 @@ func (w *writer) write(ctx context.Context, weight int, do func(*session) error)
 	case err := <-one.done:
 		return err
 	case <-ctx.Done():
-		return ctx.Err()
+		select {
+		case err := <-one.done: // at the same moment: what is done is done
+			return err
+		default:
+			return ctx.Err()
+		}
 	}
 }
 
