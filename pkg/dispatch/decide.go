@@ -148,7 +148,7 @@ func (a Answer) describe() string {
 // finish returns the task in a final state. It leaves its lane; a failure goes into its queue's history.
 // The TTL is the caller's to add.
 func (t Task) finish(s State, reason string, now time.Time) Task {
-	t.State, t.Reason, t.EndedAt, t.Lapses = s, Shorten(reason), roundUp(now), 0
+	t.State, t.Reason, t.EndedAt, t.Lapses, t.Identifier = s, Shorten(reason), roundUp(now), 0, ""
 	if s.Failed() {
 		t.Lane, t.DueAt = historyOf(t.Lane), t.EndedAt
 	} else {

@@ -11,10 +11,11 @@
 // reordering one is harmless.
 //
 //	enqueue ─► scheduled ─claim─► (leased) ─settle─┬─► delivered
-//	               ▲                               ├─► stopped    a stop code, or ten lapses in a row
-//	               └─────── retry, wait ───────────┼─► exhausted  the last attempt failed, or it waited 14 days
-//	                                               ├─► expired    expireAt came first
-//	                                               └─► cancelled  by a person or a producer
+//	             ▲   ▲                             ├─► stopped    a stop code, or ten lapses in a row
+//	blocked ─────┘   └────── retry, wait ──────────┼─► exhausted  the last attempt failed, or it waited 14 days
+//	(behind the head of its group)                 ├─► expired    expireAt came first
+//	held: the head of a group that waits for a     ├─► skipped    a rule said no
+//	person after a final failure                   └─► cancelled  by a person or a producer
 //
 // Leased is scheduled plus a lease whose end has not come. A lease that ends unsettled is a lapse.
 package dispatch

@@ -26,7 +26,7 @@ type Editor struct {
 // Cancel ends a scheduled task before its next attempt. The error is ErrLeased while somebody may be
 // sending it, a *StateError if it is final already, ErrNotFound if there is none.
 func (e *Editor) Cancel(ctx context.Context, id string) (Task, error) {
-	return e.Store.Edit(ctx, id, func(t *Task) error {
+	t, _, err := e.Store.Edit(ctx, id, func(t *Task) error {
 		now := e.Now()
 		switch {
 		case t.State.Final():
@@ -38,6 +38,7 @@ func (e *Editor) Cancel(ctx context.Context, id string) (Task, error) {
 		t.TTL = finalTTL(t.EndedAt, e.Retention)
 		return nil
 	})
+	return t, err
 }
 
 // Retry runs a task again that has ended, as a new run: due now, with no attempts made, and expiring
@@ -47,7 +48,7 @@ func (e *Editor) Retry(ctx context.Context, id string) (Task, error) {
 	if err != nil {
 		return Task{}, err
 	}
-	return e.Store.Edit(ctx, id, func(t *Task) error {
+	t, _, err := e.Store.Edit(ctx, id, func(t *Task) error {
 		if !t.State.Final() {
 			return &StateError{ID: t.ID, State: t.State}
 		}
@@ -66,6 +67,7 @@ func (e *Editor) Retry(ctx context.Context, id string) (Task, error) {
 		t.TTL = liveTTL(t.ExpireAt, e.Retention)
 		return nil
 	})
+	return t, err
 }
 
 // Filter returns the cheapest filter that lists the tasks of a queue in a state ("" for all): by lanes

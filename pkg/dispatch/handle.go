@@ -162,7 +162,7 @@ func (h *Handle) settle(ctx context.Context, t Task) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(settleTime, t.Until.Sub(h.Now())))
 	defer cancel()
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
-		err := h.Store.Settle(ctx, t)
+		_, err := h.Store.Settle(ctx, t)
 		if err == nil {
 			break
 		}

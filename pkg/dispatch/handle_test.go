@@ -286,9 +286,9 @@ type slowSettle struct {
 	delay time.Duration
 }
 
-func (s slowSettle) Settle(ctx context.Context, t dispatch.Task) error {
+func (s slowSettle) Settle(ctx context.Context, t dispatch.Task, callbacks ...dispatch.Task) (dispatch.Hint, error) {
 	time.Sleep(s.delay)
-	return s.Store.Settle(context.WithoutCancel(ctx), t)
+	return s.Store.Settle(context.WithoutCancel(ctx), t, callbacks...)
 }
 
 func TestHandleCannotBringBackTheFinished(t *testing.T) {
@@ -321,16 +321,16 @@ type deaf struct {
 	persist bool
 }
 
-func (d *deaf) Settle(ctx context.Context, t dispatch.Task) error {
+func (d *deaf) Settle(ctx context.Context, t dispatch.Task, callbacks ...dispatch.Task) (dispatch.Hint, error) {
 	if d.left--; d.left >= 0 {
 		if d.persist {
-			if err := d.Store.Settle(ctx, t); err != nil {
-				return err
+			if _, err := d.Store.Settle(ctx, t, callbacks...); err != nil {
+				return dispatch.Hint{}, err
 			}
 		}
-		return errors.New("connection reset")
+		return dispatch.Hint{}, errors.New("connection reset")
 	}
-	return d.Store.Settle(ctx, t)
+	return d.Store.Settle(ctx, t, callbacks...)
 }
 
 func TestHandleSettlesAgain(t *testing.T) {

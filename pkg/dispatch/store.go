@@ -38,7 +38,12 @@ type Store interface {
 	// Put stores each task whose id is absent or whose row is past its TTL at now. Where a row is
 	// there already, Result.Existing is true and Result.Task is that row, unchanged; a row with the
 	// task's own Generation and Hash was put by an earlier try of this call and is not Existing. Fails
-	// with ErrTooLarge for a row over MaxRow. The ids of one call differ.
+	// with ErrTooLarge for a row over MaxRow, with room for what attempts add. The ids of one call differ.
+	//
+	// A task with a Group is put behind the group's last live member, as Blocked, with Prev, and that
+	// member's Next set to it in the same commit; where the group has no live member it stays Scheduled.
+	// Members of a group are put in the order of the arguments. Where one of them fails, those behind it
+	// in the same group and call are not put, and fail as well.
 	Put(ctx context.Context, now time.Time, tasks []Task) []Result
 
 	// Get reads tasks as they are (strongly consistent), ErrNotFound for those that are absent. A row
@@ -47,7 +52,7 @@ type Store interface {
 
 	// Due yields a hint for every task in the lane whose DueAt is not after upTo, oldest first, leased
 	// ones too. It may be stale: an entry may carry an old DueAt, be of a task that has ended, or be
-	// missing for a moment. It reads page by page while it is iterated over; an error ends it.
+	// missing for a moment. Blocked and held tasks are not in it. It reads page by page while it is iterated over; an error ends it.
 	Due(ctx context.Context, lane string, upTo time.Time) iter.Seq2[Hint, error]
 
 	// Claim takes a lease on each task: Lease=l.Token, Until=l.At+Timeout+[LeaseMargin], Generation+1,
@@ -59,23 +64,34 @@ type Store interface {
 	Claim(ctx context.Context, ids []string, l Lease) []Result
 
 	// Settle ends the lease of a claimed task, if the row's Lease and Generation are still t's, and
-	// writes t's State, Reason, EndedAt, DueAt, Lane, Progress, Lapses and TTL (and nothing else of it);
-	// Lease and Until are removed. A row without a lease that has t's Generation was settled by an
-	// earlier try of this call: nil. Fails with ErrLeaseLost otherwise, also if the row is gone.
-	Settle(ctx context.Context, t Task) error
+	// writes t's State, Reason, EndedAt, DueAt, Lane, Identifier, Progress, Lapses and TTL (and nothing
+	// else of it); Lease and Until are removed. A row without a lease that has t's Generation was settled
+	// by an earlier try of this call: nil. Fails with ErrLeaseLost otherwise, also if the row is gone.
+	//
+	// The callbacks, if any, are put in the same commit; one whose id is there already was put by an
+	// earlier try. Where a member of a group becomes final, the same commit makes the member behind it
+	// Scheduled, if that is Blocked, its DueAt untouched, and the result is the hint of that one; so it
+	// is when an earlier try did it. The zero Hint means that nobody waited.
+	Settle(ctx context.Context, t Task, callbacks ...Task) (Hint, error)
 
 	// Edit reads a task, lets edit change it and writes it whole with Generation+1 and without a lease,
 	// if nothing else wrote meanwhile; else it begins again, so edit may run several times. An error of
 	// edit is returned as it is and nothing is written; edit itself decides what state allows what, and
 	// returns ErrLeased for a task that is Leased. Returns the row as written.
-	Edit(ctx context.Context, id string, edit func(*Task) error) (Task, error)
+	//
+	// Group, Prev and Next are the store's: what edit does to them is ignored, and what others wrote to
+	// Next meanwhile is kept. Where a live member of a group becomes final the member behind it is
+	// handed the turn as by Settle, and its hint returned; where a final one becomes live it joins its
+	// group behind the last live member, as by Put. edit must not make a Blocked task Scheduled or final.
+	Edit(ctx context.Context, id string, edit func(*Task) error) (Task, Hint, error)
 
 	// Delete removes a task if its Generation is this one and its state is final; ErrConflict if it is
 	// not, nil if the task is absent.
 	Delete(ctx context.Context, id string, generation int64) error
 
-	// List yields tasks: of f.Lanes, each in the order of DueAt (f.Newest: latest first), or of the
-	// whole store in no order where f.Lanes is empty. It may be stale as Due may be.
+	// List yields tasks: of f.Lanes, each in the order of DueAt (f.Newest: latest first); or those with an
+	// Identifier that f names, or any where f.Identified; or of the whole store, in no order. It may be
+	// stale as Due may be.
 	List(ctx context.Context, f Filter) iter.Seq2[Task, error]
 
 	// Load reads a document, ErrNotFound if there is none.
@@ -112,10 +128,12 @@ type Result struct {
 
 // Filter says which tasks List yields. Zero fields do not filter.
 type Filter struct {
-	Lanes  []string // only these lanes
-	Queue  string
-	State  State
-	Newest bool // latest DueAt first, within each lane
+	Lanes       []string // only these lanes
+	Identifiers []string // only tasks with one of these Identifiers: live ones
+	Identified  bool     // only tasks with an Identifier: live ones
+	Queue       string
+	State       State
+	Newest      bool // latest DueAt first, within each lane
 }
 
 // Document is a small versioned piece of JSON in the same store: settings.

@@ -186,7 +186,7 @@ func TestSweepOverdueOfAnIndexThatLags(t *testing.T) {
 		if _, err := s.editor().Cancel(s.Context(), "ended"); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.store.Edit(s.Context(), "moved", func(t *dispatch.Task) error { t.DueAt = t.DueAt.Add(time.Hour); return nil }); err != nil {
+		if _, _, err := s.store.Edit(s.Context(), "moved", func(t *dispatch.Task) error { t.DueAt = t.DueAt.Add(time.Hour); return nil }); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(2 * time.Minute)

@@ -9,18 +9,21 @@ const FormatVersion = 1
 // State is where a task is in its life; see the diagram in the package's documentation.
 type State string
 
-// The states. All but Scheduled are final.
+// The states. Scheduled, Blocked and Held are live, the others are final.
 const (
 	Scheduled State = "scheduled" // somebody looks at it at DueAt; leased while it also has a lease
+	Blocked   State = "blocked"   // waits behind the head of its group
+	Held      State = "held"      // the head of a group that failed and waits for a person
 	Delivered State = "delivered" // the receiver answered with a success code
 	Stopped   State = "stopped"   // a stop code, or ten lapses in a row
 	Exhausted State = "exhausted" // the last attempt failed, or it waited 14 days
 	Expired   State = "expired"   // expireAt came first
+	Skipped   State = "skipped"   // a rule said no
 	Cancelled State = "cancelled" // by a person or a producer
 )
 
 // Final reports whether a task in this state is never attempted again, unless by hand.
-func (s State) Final() bool { return s != Scheduled }
+func (s State) Final() bool { return s != Scheduled && s != Blocked && s != Held }
 
 // Failed reports whether the state is an end that nobody asked for: such tasks are kept in their queue's history.
 func (s State) Failed() bool { return s == Stopped || s == Exhausted || s == Expired }
@@ -42,7 +45,7 @@ type Task struct {
 	ExpireAt time.Time     // never sent from then on; copied out of Doc for the conditions
 
 	DueAt time.Time // when somebody must look at it next; of a failure in the history: its end
-	Lane  string    // the shard of the due index it is in, "" for none; see [Lane]
+	Lane  string    // the shard of the due index it belongs to, "" for none; it is in the index unless Blocked or Held; see [Lane]
 
 	Lease      string    // who holds it: a random token, "" for nobody
 	Until      time.Time // the lease's end
@@ -50,6 +53,13 @@ type Task struct {
 
 	Progress []Progress // per target; empty before the first attempt
 	Lapses   int        // leases in a row that ended unsettled
+	Flag     bool       // cancelled while blocked: it ends at its turn, without a call
+
+	Identifier string // a label, while live: its index costs nothing for tasks without one
+
+	Group string // tasks of one group run one after another, "" for none
+	Prev  string // the id of the member it was put behind
+	Next  string // the id of the member behind it; written by the store alone
 
 	TTL     time.Time // from then on the row counts as absent and may be deleted
 	Version int       // of the row's format
