@@ -77,7 +77,8 @@ func testContext(t *testing.T, store dispatch.Store) {
 				}
 			}
 		}
-		_, edit := f.store.Edit(ctx, mine.ID, func(*dispatch.Task) error { return nil })
+		_, _, edit := f.store.Edit(ctx, mine.ID, func(*dispatch.Task) error { return nil })
+		_, settle := f.store.Settle(ctx, delivered(mine, now))
 		_, load := f.store.Load(ctx, "x")
 		var due, list error
 		for _, due = range f.store.Due(ctx, mine.Lane, now) {
@@ -85,7 +86,7 @@ func testContext(t *testing.T, store dispatch.Store) {
 		for _, list = range f.store.List(ctx, dispatch.Filter{}) {
 		}
 		for what, err := range map[string]error{
-			"settle": f.store.Settle(ctx, delivered(mine, now)), "delete": f.store.Delete(ctx, mine.ID, 1),
+			"settle": settle, "delete": f.store.Delete(ctx, mine.ID, 1),
 			"save": f.store.Save(ctx, dispatch.Document{Name: f.queue, Version: 1}),
 			"edit": edit, "load": load, "due": due, "list": list,
 		} {

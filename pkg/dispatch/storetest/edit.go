@@ -64,13 +64,13 @@ func testEdit(t *testing.T, store dispatch.Store) {
 		f.wantRow("row", got)
 	})
 	sub(t, store, "of an unknown id", func(f fixture) {
-		_, err := f.store.Edit(f.ctx, f.queue+".absent", func(*dispatch.Task) error { f.Error("called"); return nil })
+		err := f.editErr(f.queue+".absent", func(*dispatch.Task) error { f.Error("called"); return nil })
 		f.wantErr("edit", err, dispatch.ErrNotFound)
 	})
 	sub(t, store, "its error is returned as it is and nothing is written", func(f fixture) {
 		task := f.put(f.task("a"))
 		no := errors.New("no")
-		_, err := f.store.Edit(f.ctx, task.ID, func(t *dispatch.Task) error { t.Run = 9; return no })
+		err := f.editErr(task.ID, func(t *dispatch.Task) error { t.Run = 9; return no })
 		if err != no {
 			f.Errorf("error %v, want the function's own", err)
 		}
@@ -79,7 +79,7 @@ func testEdit(t *testing.T, store dispatch.Store) {
 	sub(t, store, "a leased task is left alone if it says so", func(f fixture) {
 		task := f.put(f.task("a"))
 		mine := f.claimed(task.ID, "token", now)
-		_, err := f.store.Edit(f.ctx, task.ID, unlessLeased(now))
+		err := f.editErr(task.ID, unlessLeased(now))
 		f.wantErr("edit", err, dispatch.ErrLeased)
 		f.wantRow("row", mine)
 		f.settle(delivered(mine, now))
@@ -103,7 +103,7 @@ func testEdit(t *testing.T, store dispatch.Store) {
 		var wg sync.WaitGroup
 		for range n {
 			wg.Go(func() {
-				if _, err := f.store.Edit(f.ctx, task.ID, func(t *dispatch.Task) error { t.Run++; return nil }); err != nil {
+				if err := f.editErr(task.ID, func(t *dispatch.Task) error { t.Run++; return nil }); err != nil {
 					f.Errorf("edit: %v", err)
 				}
 			})
@@ -139,7 +139,7 @@ func testOvertaken(t *testing.T, store dispatch.Store) {
 			row := f.claimed(f.put(f.task("a")).ID, "token", now)
 			calls := 0
 			var seen dispatch.Task
-			_, err := f.store.Edit(f.ctx, row.ID, func(t *dispatch.Task) error {
+			err := f.editErr(row.ID, func(t *dispatch.Task) error {
 				if calls++; calls == 1 {
 					c.write(f, row)
 				}
@@ -214,7 +214,7 @@ func testDelete(t *testing.T, store dispatch.Store) {
 		second := f.put(f.task("a", func(t *dispatch.Task) { t.DueAt, t.Generation = again, dispatch.Millis(again) }))
 		r := f.store.Claim(f.ctx, []string{task.ID}, dispatch.Lease{Token: "token", At: now, Left: time.Hour})[0]
 		f.wantErr("the first run's claim, late", r.Err, dispatch.ErrRefused)
-		f.wantErr("the first run's settle, late", f.store.Settle(f.ctx, delivered(mine, now)), dispatch.ErrLeaseLost)
+		f.wantErr("the first run's settle, late", f.settleErr(delivered(mine, now)), dispatch.ErrLeaseLost)
 		f.wantErr("the first run's deletion, late", f.store.Delete(f.ctx, task.ID, mine.Generation), dispatch.ErrConflict)
 		f.wantRow("row", second)
 		if got := f.claimed(task.ID, "next", again); got.Lapses != 0 || len(got.Progress) != 0 {

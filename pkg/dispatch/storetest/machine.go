@@ -142,7 +142,8 @@ func (m *machine) settle(rt *rapid.T) {
 		t = failed(t, m.at)
 	}
 	m.do(rt, "settle", func(s dispatch.Store) []dispatch.Result {
-		return []dispatch.Result{{Err: s.Settle(m.ctx.ctx, t)}}
+		_, err := s.Settle(m.ctx.ctx, t)
+		return []dispatch.Result{{Err: err}}
 	})
 }
 
@@ -150,7 +151,7 @@ func (m *machine) edit(rt *rapid.T) {
 	id, at, due := rapid.SampledFrom(m.ids).Draw(rt, "id"), m.at, m.soon(rt)
 	cancel := rapid.Bool().Draw(rt, "cancel")
 	m.do(rt, "edit", func(s dispatch.Store) []dispatch.Result {
-		t, err := s.Edit(m.ctx.ctx, id, func(t *dispatch.Task) error {
+		t, _, err := s.Edit(m.ctx.ctx, id, func(t *dispatch.Task) error {
 			switch {
 			case t.Leased(at):
 				return dispatch.ErrLeased

@@ -2,10 +2,9 @@ package storetest
 
 import (
 	"bytes"
-	"cmp"
 	"context"
+	"errors"
 	"fmt"
-	"iter"
 	"slices"
 	"sync"
 	"time"
@@ -18,6 +17,7 @@ import (
 type Memory struct {
 	mu        sync.Mutex
 	tasks     map[string]dispatch.Task
+	tails     map[string]string // of each group that has a live member, the last one's id
 	documents map[string]dispatch.Document
 }
 
@@ -25,13 +25,22 @@ var _ dispatch.Store = (*Memory)(nil)
 
 // Put implements [dispatch.Store].
 func (m *Memory) Put(ctx context.Context, now time.Time, tasks []dispatch.Task) []dispatch.Result {
-	return each(ctx, m, tasks, func(t dispatch.Task) dispatch.Result {
+	broken := map[string]bool{} // groups of which a member was not put
+	return each(ctx, m, tasks, func(t dispatch.Task) (r dispatch.Result) {
+		defer func() {
+			if broken[t.Group] = t.Group != "" && r.Err != nil; r.Err != nil {
+				r.Err = fmt.Errorf("putting task %q: %w", t.ID, r.Err)
+			}
+		}()
 		t = copied(t)
 		row, there := m.tasks[t.ID]
 		switch {
+		case broken[t.Group]:
+			return dispatch.Result{Err: errors.New("the one before it in its group was not put")}
 		case size(t) > dispatch.MaxRow:
-			return dispatch.Result{Err: fmt.Errorf("putting task %q: %w", t.ID, dispatch.ErrTooLarge)}
+			return dispatch.Result{Err: dispatch.ErrTooLarge}
 		case !there || !row.TTL.IsZero() && !row.TTL.After(now):
+			t = m.joined(t)
 			m.tasks[t.ID] = t
 			return dispatch.Result{Task: copied(t)}
 		default:
@@ -80,50 +89,71 @@ func (m *Memory) Claim(ctx context.Context, ids []string, l dispatch.Lease) []di
 }
 
 // Settle implements [dispatch.Store].
-func (m *Memory) Settle(ctx context.Context, t dispatch.Task) error {
-	return m.locked(ctx, func() error {
+func (m *Memory) Settle(ctx context.Context, t dispatch.Task, callbacks ...dispatch.Task) (next dispatch.Hint, err error) {
+	err = m.locked(ctx, func() error {
 		row, there := m.tasks[t.ID]
 		switch {
 		case there && row.Lease == "" && row.Generation == t.Generation:
+			next = m.turn(row) // of an earlier try; whoever has it since may wait behind others again
 			return nil
 		case !there || row.Lease != t.Lease || row.Generation != t.Generation:
 			return fmt.Errorf("settling task %q: %w", t.ID, dispatch.ErrLeaseLost)
 		}
 		t = copied(t)
 		row.State, row.Reason, row.EndedAt, row.DueAt, row.Lane = t.State, t.Reason, t.EndedAt, t.DueAt, t.Lane
-		row.Progress, row.Lapses, row.TTL = t.Progress, t.Lapses, t.TTL
+		row.Identifier, row.Progress, row.Lapses, row.TTL = t.Identifier, t.Progress, t.Lapses, t.TTL
 		row.Lease, row.Until = "", time.Time{}
 		m.tasks[t.ID] = row
+		if row.State.Final() {
+			next = m.handOver(row)
+		}
+		for _, c := range callbacks {
+			if _, there := m.tasks[c.ID]; !there {
+				m.tasks[c.ID] = m.joined(copied(c))
+			}
+		}
 		return nil
 	})
+	return next, err
 }
 
 // Edit implements [dispatch.Store].
-func (m *Memory) Edit(ctx context.Context, id string, edit func(*dispatch.Task) error) (dispatch.Task, error) {
+func (m *Memory) Edit(ctx context.Context, id string, edit func(*dispatch.Task) error) (dispatch.Task, dispatch.Hint, error) {
 	for {
 		r := m.Get(ctx, []string{id})[0]
 		if r.Err != nil {
-			return dispatch.Task{}, r.Err
+			return dispatch.Task{}, dispatch.Hint{}, r.Err
 		}
 		read, t := r.Task, r.Task
 		if err := edit(&t); err != nil {
-			return dispatch.Task{}, err
+			return dispatch.Task{}, dispatch.Hint{}, err
 		}
 		t.ID, t.Generation, t.Lease, t.Until = id, read.Generation+1, "", time.Time{}
 		if size(t) > dispatch.MaxRow {
-			return dispatch.Task{}, fmt.Errorf("editing task %q: %w", id, dispatch.ErrTooLarge)
+			return dispatch.Task{}, dispatch.Hint{}, fmt.Errorf("editing task %q: %w", id, dispatch.ErrTooLarge)
 		}
 		t = copied(t)
-		done := false
+		done, next := false, dispatch.Hint{}
 		err := m.locked(ctx, func() error {
 			row, there := m.tasks[id]
-			if done = there && row.Generation == read.Generation && row.Lease == read.Lease; done {
+			if done = there && row.Generation == read.Generation && row.State == read.State && row.Lease == read.Lease; !done {
+				return nil
+			}
+			t.Group, t.Prev, t.Next = row.Group, row.Prev, row.Next
+			switch was, is := row.State.Final(), t.State.Final(); {
+			case was && !is:
+				t = m.joined(t)
+				m.tasks[id] = t
+			case is && !was:
+				m.tasks[id] = t
+				next = m.handOver(t)
+			default:
 				m.tasks[id] = t
 			}
 			return nil
 		})
 		if done || err != nil {
-			return copied(t), err
+			return copied(t), next, err
 		}
 	}
 }
@@ -140,82 +170,6 @@ func (m *Memory) Delete(ctx context.Context, id string, generation int64) error 
 	})
 }
 
-// Due implements [dispatch.Store].
-func (m *Memory) Due(ctx context.Context, lane string, upTo time.Time) iter.Seq2[dispatch.Hint, error] {
-	return func(yield func(dispatch.Hint, error) bool) {
-		for t, err := range m.List(ctx, dispatch.Filter{Lanes: []string{lane}}) {
-			if err == nil && t.DueAt.After(upTo) || !yield(t.Hint(), err) {
-				return
-			}
-		}
-	}
-}
-
-// List implements [dispatch.Store].
-func (m *Memory) List(ctx context.Context, f dispatch.Filter) iter.Seq2[dispatch.Task, error] {
-	return func(yield func(dispatch.Task, error) bool) {
-		lanes := f.Lanes
-		if len(lanes) == 0 {
-			lanes = []string{""}
-		}
-		for _, lane := range lanes {
-			var rows []dispatch.Task
-			if err := m.locked(ctx, func() error {
-				for _, t := range m.tasks {
-					if (lane == "" || t.Lane == lane) && (f.Queue == "" || t.Queue == f.Queue) && (f.State == "" || t.State == f.State) {
-						rows = append(rows, t)
-					}
-				}
-				return nil
-			}); err != nil {
-				yield(dispatch.Task{}, err)
-				return
-			}
-			slices.SortFunc(rows, func(a, b dispatch.Task) int {
-				if f.Newest {
-					a, b = b, a
-				}
-				return cmp.Or(a.DueAt.Compare(b.DueAt), cmp.Compare(a.ID, b.ID))
-			})
-			for _, t := range rows {
-				if !yield(copied(t), nil) {
-					return
-				}
-			}
-		}
-	}
-}
-
-// Load implements [dispatch.Store].
-func (m *Memory) Load(ctx context.Context, name string) (d dispatch.Document, err error) {
-	err = m.locked(ctx, func() error {
-		stored, there := m.documents[name]
-		if !there {
-			return fmt.Errorf("loading document %q: %w", name, dispatch.ErrNotFound)
-		}
-		d = stored
-		d.Body = bytes.Clone(d.Body)
-		return nil
-	})
-	return d, err
-}
-
-// Save implements [dispatch.Store].
-func (m *Memory) Save(ctx context.Context, d dispatch.Document) error {
-	return m.locked(ctx, func() error {
-		stored := m.documents[d.Name] // Version 0 for none
-		if stored.Version == d.Version && bytes.Equal(stored.Body, d.Body) {
-			return nil
-		}
-		if stored.Version != d.Version-1 {
-			return fmt.Errorf("saving document %q: %w", d.Name, dispatch.ErrConflict)
-		}
-		d.Body = bytes.Clone(d.Body)
-		m.documents[d.Name] = d
-		return nil
-	})
-}
-
 func (m *Memory) locked(ctx context.Context, do func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -223,7 +177,7 @@ func (m *Memory) locked(ctx context.Context, do func() error) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.tasks == nil {
-		m.tasks, m.documents = map[string]dispatch.Task{}, map[string]dispatch.Document{}
+		m.tasks, m.tails, m.documents = map[string]dispatch.Task{}, map[string]string{}, map[string]dispatch.Document{}
 	}
 	return do()
 }
@@ -254,7 +208,7 @@ func ofMillis(t time.Time) time.Time { return dispatch.FromMillis(dispatch.Milli
 
 // size is about what a row takes: its long fields, and 512 bytes for all that has a fixed length.
 func size(t dispatch.Task) int {
-	n := 512 + len(t.ID) + len(t.Reason) + len(t.Queue) + len(t.Doc) + len(t.Hash) + len(t.Lane)
+	n := 512 + len(t.ID) + len(t.Reason) + len(t.Queue) + len(t.Doc) + len(t.Hash) + len(t.Lane) + len(t.Identifier) + len(t.Group) + len(t.Prev) + len(t.Next)
 	for _, p := range t.Progress {
 		n += 64 + 32*len(p.Last) + len(p.Error)
 	}

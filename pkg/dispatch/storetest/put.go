@@ -183,7 +183,7 @@ func testSize(t *testing.T, store dispatch.Store) {
 	})
 	sub(t, store, "over MaxRow by an edit is refused", func(f fixture) {
 		task := f.put(f.task("a"))
-		_, err := f.store.Edit(f.ctx, task.ID, func(t *dispatch.Task) error { over(t); return nil })
+		err := f.editErr(task.ID, func(t *dispatch.Task) error { over(t); return nil })
 		f.wantErr("edit", err, dispatch.ErrTooLarge)
 		f.wantRow("row", task)
 	})

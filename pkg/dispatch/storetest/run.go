@@ -109,20 +109,41 @@ func (f fixture) claimed(id, token string, at time.Time) dispatch.Task {
 	return r.Task
 }
 
-func (f fixture) settle(t dispatch.Task) {
+func (f fixture) settle(t dispatch.Task, callbacks ...dispatch.Task) dispatch.Hint {
 	f.Helper()
-	if err := f.store.Settle(f.ctx, t); err != nil {
+	next, err := f.store.Settle(f.ctx, t, callbacks...)
+	if err != nil {
 		f.Fatalf("settle %s: %v", t.ID, err)
 	}
+	return next
+}
+
+// settleErr is for settles of which only the error matters.
+func (f fixture) settleErr(t dispatch.Task, callbacks ...dispatch.Task) error {
+	_, err := f.store.Settle(f.ctx, t, callbacks...)
+	return err
 }
 
 func (f fixture) edit(id string, edit func(*dispatch.Task) error) dispatch.Task {
 	f.Helper()
-	t, err := f.store.Edit(f.ctx, id, edit)
+	t, _ := f.edited(id, edit)
+	return t
+}
+
+// edited is edit, and returns the hint too.
+func (f fixture) edited(id string, edit func(*dispatch.Task) error) (dispatch.Task, dispatch.Hint) {
+	f.Helper()
+	t, next, err := f.store.Edit(f.ctx, id, edit)
 	if err != nil {
 		f.Fatalf("edit %s: %v", id, err)
 	}
-	return t
+	return t, next
+}
+
+// editErr is for edits of which only the error matters.
+func (f fixture) editErr(id string, edit func(*dispatch.Task) error) error {
+	_, _, err := f.store.Edit(f.ctx, id, edit)
+	return err
 }
 
 // due collects a lane.

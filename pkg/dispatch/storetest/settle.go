@@ -121,12 +121,12 @@ func testSettle(t *testing.T, store dispatch.Store) {
 				if r.Err != nil {
 					f.Errorf("claim: %v", r.Err)
 				}
-				if err := f.store.Settle(f.ctx, retried(r.Task, later.Add(time.Duration(i)*ms))); err != nil {
+				if err := f.settleErr(retried(r.Task, later.Add(time.Duration(i)*ms))); err != nil {
 					f.Errorf("settle: %v", err)
 				}
 				lost := r.Task
 				lost.Generation--
-				if err := f.store.Settle(f.ctx, lost); !errors.Is(err, dispatch.ErrLeaseLost) {
+				if err := f.settleErr(lost); !errors.Is(err, dispatch.ErrLeaseLost) {
 					f.Errorf("settle of an older generation: %v", err)
 				}
 			})
@@ -186,7 +186,7 @@ func testLost(t *testing.T, store dispatch.Store, end string, settle func(dispat
 		sub(t, store, "the lease is lost: "+c.name+", then "+end, func(f fixture) {
 			mine := c.lose(f, f.claimed(f.put(f.task("a")).ID, "token", now))
 			before := f.get(mine.ID)
-			f.wantErr("settle", f.store.Settle(f.ctx, settle(mine)), dispatch.ErrLeaseLost)
+			f.wantErr("settle", f.settleErr(settle(mine)), dispatch.ErrLeaseLost)
 			f.wantRow("row", before)
 		})
 	}
@@ -196,7 +196,7 @@ func testLost(t *testing.T, store dispatch.Store, end string, settle func(dispat
 		if err := f.store.Delete(f.ctx, mine.ID, mine.Generation); err != nil {
 			f.Fatalf("delete: %v", err)
 		}
-		f.wantErr("settle", f.store.Settle(f.ctx, settle(mine)), dispatch.ErrLeaseLost)
+		f.wantErr("settle", f.settleErr(settle(mine)), dispatch.ErrLeaseLost)
 		f.wantErr("get", f.store.Get(f.ctx, []string{mine.ID})[0].Err, dispatch.ErrNotFound)
 	})
 }
