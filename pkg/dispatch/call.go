@@ -32,4 +32,6 @@ type Answer struct {
 	After  *time.Duration // and when to try next, nil if it did not say
 	Reason string         // and why
 	Note   string         // what was wrong with what it said, "" if nothing
+
+	Body []byte // the beginning of the answer's body: what a callback carries of it, at least 1 KB if there is as much
 }

@@ -27,6 +27,29 @@ type Doc struct {
 
 	FirstDueAt time.Time `json:"dueAt"`             // of the first run
 	ExpireAt   time.Time `json:"expireAt,omitzero"` // of the first run
+
+	Identifier     string      `json:"identifier,omitempty"`     // a label
+	GroupOnFailure GroupPolicy `json:"groupOnFailure,omitempty"` // of a member of a group
+	When           string      `json:"when,omitempty"`           // a rule: sent only if it says yes
+	NotifyAttempts int         `json:"notifyAttempts,omitempty"` // failed attempts after which somebody is told
+	OnFailure      *Callback   `json:"onFailure,omitempty"`
+	OnSuccess      *Callback   `json:"onSuccess,omitempty"`
+}
+
+// GroupPolicy says what becomes of a group whose head ends badly.
+type GroupPolicy string
+
+// The group policies.
+const (
+	GoOn GroupPolicy = "next" // the next one goes
+	Hold GroupPolicy = "hold" // the head is held, and all behind it, until a person retries, skips or cancels it
+)
+
+// Callback is a call that becomes a task of its own when a task ends.
+type Callback struct {
+	Queue    string        `json:"queue"`
+	Lifetime time.Duration `json:"lifetime,omitempty"` // ns; 0: it does not expire
+	Doc      Doc           `json:"doc"`                // without a body and times
 }
 
 // Format says what the body of a call looks like.
@@ -59,6 +82,7 @@ const (
 	MaxHTTPTimeout     = 600     // seconds: leaves a Lambda function time to settle
 	MaxWaiting         = 14 * 24 * time.Hour
 	MaxLapses          = 10
+	DefaultNotify      = 5             // failed attempts
 	MinRetention       = 8 * time.Hour // more than enqueue's event age, so that no re-sent put finds its row gone
 	DefaultRetention   = 7 * 24 * time.Hour
 )

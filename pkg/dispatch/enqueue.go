@@ -23,6 +23,8 @@ type Enqueue struct {
 	AllowHTTP      bool          // plain http targets, besides https
 	CanSign        bool          // there is a key for claims
 
+	CheckRule func(rule string) error // says what is wrong with a rule; nil: tasks may have none
+
 	Now func() time.Time
 	Log *slog.Logger
 
@@ -35,7 +37,8 @@ type Receipt struct {
 	ID       string    `json:"id"`
 	State    State     `json:"state,omitempty"`
 	DueAt    time.Time `json:"dueAt,omitzero"`
-	Existing bool      `json:"existing"` // the id was enqueued before; State is that task's
+	Existing bool      `json:"existing"`           // the id was enqueued before; State is that task's
+	Replaced bool      `json:"replaced,omitempty"` // and it now has this content, as onConflict asked
 	Error    *Problem  `json:"error,omitempty"`
 }
 
@@ -63,7 +66,7 @@ func (e *Enqueue) Run(ctx context.Context, input []byte, newID func(i int) strin
 		return Receipts{}, err
 	}
 	now := e.Now()
-	p := parser{now: now, queues: settings.QueueNames(), allowHTTP: e.AllowHTTP, canSign: e.CanSign}
+	p := parser{now: now, settings: settings, allowHTTP: e.AllowHTTP, canSign: e.CanSign, checkRule: e.CheckRule}
 	all, batch, err := p.parse(input)
 	if err != nil {
 		return Receipts{Batch: batch}, err
@@ -73,18 +76,20 @@ func (e *Enqueue) Run(ctx context.Context, input []byte, newID func(i int) strin
 		return Receipts{Batch: batch}, err
 	}
 	results := e.Store.Put(ctx, now, rows)
+	replaced := e.replaceAll(ctx, all, at, rows, results)
 	receipts := Receipts{Tasks: make([]Receipt, len(all)), Batch: batch}
 	var failed error
 	taken := make([]bool, len(rows))
 	for i := range all {
 		row, r := rows[at[i]], results[at[i]]
 		receipts.Tasks[i] = receipt(row.ID, r, all[i].hash, taken[at[i]])
+		receipts.Tasks[i].Replaced = replaced[at[i]]
 		if receipts.Tasks[i].Error != nil && receipts.Tasks[i].Error.Status >= 500 {
 			failed = errors.Join(failed, fmt.Errorf("task %s: %w", row.ID, r.Err))
 		}
 		taken[at[i]] = true
 	}
-	e.tell(ctx, results, now)
+	e.tell(ctx, results, replaced, now)
 	if failed != nil {
 		return receipts, fmt.Errorf("%w: %w", ErrNotStored, failed)
 	}
@@ -127,24 +132,29 @@ func (e *Enqueue) row(a asked, lanes int, now time.Time) (Task, error) {
 		Doc: doc, Hash: a.hash, Timeout: a.doc.Timeout(), ExpireAt: a.doc.ExpireAt,
 		DueAt: a.doc.FirstDueAt, Lane: Lane(a.queue, a.id, lanes),
 		Generation: now.UnixMilli(), Version: FormatVersion,
+		Identifier: a.doc.Identifier, Group: a.group,
 	}
-	t.TTL = liveTTL(t.ExpireAt, e.Retention)
+	t.TTL = liveTTL(t, e.Retention)
 	return t, nil
 }
 
 // liveTTL is when a live row may go: long after its expiry, which somebody will have seen by then. A task
-// that does not expire stays until it is final.
-func liveTTL(expireAt time.Time, retention time.Duration) time.Time {
-	if expireAt.IsZero() {
+// that does not expire stays until it is final, and so does a member of a group, whose chain would break.
+func liveTTL(t Task, retention time.Duration) time.Time {
+	if t.ExpireAt.IsZero() || t.Group != "" {
 		return time.Time{}
 	}
-	return roundUp(expireAt.Add(retention).Add(time.Second - 1).Truncate(time.Second))
+	return t.ExpireAt.Add(retention).Add(time.Second - 1).Truncate(time.Second)
 }
 
 func receipt(id string, r Result, hash []byte, repeated bool) Receipt {
 	switch {
 	case errors.Is(r.Err, ErrTooLarge):
 		return Receipt{ID: id, Error: &Problem{Title: "Too large", Status: 413, Detail: "the row would pass the store's limit"}}
+	case errors.Is(r.Err, ErrLeased):
+		return Receipt{ID: id, State: r.Task.State, Existing: true, Error: &Problem{Title: "Conflict", Status: 409, Detail: "it may be under way and cannot be replaced now"}}
+	case errors.Is(r.Err, errOtherGroup):
+		return Receipt{ID: id, State: r.Task.State, Existing: true, Error: &Problem{Title: "Conflict", Status: 409, Detail: "a task cannot change its group; use another id"}}
 	case r.Err != nil:
 		return Receipt{ID: id, Error: &Problem{Title: "Not stored", Status: 503, Detail: "the store did not answer in time; enqueue it again under the same id"}}
 	case !bytes.Equal(r.Task.Hash, hash):
@@ -155,14 +165,14 @@ func receipt(id string, r Result, hash []byte, repeated bool) Receipt {
 }
 
 // tell hands over what is due now and wakes the sweep for what is due before its next tick.
-func (e *Enqueue) tell(ctx context.Context, results []Result, now time.Time) {
+func (e *Enqueue) tell(ctx context.Context, results []Result, replaced []bool, now time.Time) {
 	ctx, cancel := context.WithTimeout(ctx, handOverTime)
 	defer cancel()
 	var due []Hint
 	soon := false
-	for _, r := range results {
+	for i, r := range results {
 		switch {
-		case r.Err != nil || r.Existing:
+		case r.Err != nil || r.Existing && !replaced[i] || r.Task.State != Scheduled:
 		case !r.Task.DueAt.After(e.Now()):
 			due = append(due, r.Task.Hint())
 		case r.Task.DueAt.Before(now.Add(time.Minute)):

@@ -10,14 +10,18 @@ import (
 )
 
 // Handle is the third verb and the only one that claims: for each hint it claims the task, has it sent,
-// decides, and settles. A hint that is late, repeated or wrong is refused by the claim and dropped.
+// decides, and settles; when the head of a group ends it goes on with the next. A hint that is late,
+// repeated or wrong is refused by the claim and dropped.
 type Handle struct {
-	Store Store
+	Store    Store
+	Settings func(context.Context) (Settings, error)
 	// Send makes one call and says what came of it. It returns within c.Timeout.
 	Send func(ctx context.Context, c Call) Answer
 	// Admit says whether a call may be made now; done is called after it. A call that is not admitted is
 	// put back for a moment, and counts as nothing. nil admits all.
 	Admit func(ctx context.Context, c Call) (done func(), ok bool)
+	// Rule says whether a task's rule lets it be sent; nil: no rule can be evaluated.
+	Rule func(rule string, c Call) (bool, error)
 
 	Retention time.Duration // how long final rows stay, at least MinRetention
 
@@ -41,157 +45,123 @@ const (
 // Run handles the hints of one event, all side by side, and returns when every one of them is settled or
 // dropped. The error says that the store failed; the tasks are then handed over again by the sweep.
 func (h *Handle) Run(ctx context.Context, hints []Hint) error {
-	now := h.Now()
-	left := time.Duration(1<<63 - 1)
-	if end, ok := ctx.Deadline(); ok {
-		left = time.Until(end) - settleTime
+	settings, err := h.Settings(ctx)
+	if err != nil {
+		return err
 	}
-	ids := make([]string, len(hints))
+	var ids []string
+	errs := make([]error, len(hints))
+	var wg sync.WaitGroup
 	for i, hint := range hints {
-		ids[i] = hint.ID
+		if settings.Queues[hint.Queue].plain() {
+			ids = append(ids, hint.ID)
+			continue
+		}
+		wg.Go(func() { errs[i] = h.follow(ctx, hint) })
 	}
-	claiming, cancel := context.WithTimeout(ctx, claimTime)
-	results := h.Store.Claim(claiming, ids, Lease{Token: h.Token(), At: now, Left: left})
-	cancel()
+	err = h.together(ctx, ids, settings)
+	wg.Wait()
+	return errors.Join(append(errs, err)...)
+}
 
+// together claims tasks in one call and runs them side by side.
+func (h *Handle) together(ctx context.Context, ids []string, settings Settings) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	results := h.claim(ctx, ids, h.Token())
 	errs := make([]error, len(results))
 	var wg sync.WaitGroup
 	for i, r := range results {
+		run := func() {
+			next, err := h.run(ctx, r.Task, settings)
+			errs[i] = errors.Join(err, h.follow(ctx, next))
+		}
 		switch {
-		case r.Err == nil && i == len(results)-1:
-			errs[i] = h.run(ctx, r.Task) // the last, mostly the only one, needs no goroutine of its own
-		case r.Err == nil:
-			wg.Go(func() { errs[i] = h.run(ctx, r.Task) })
-		case errors.Is(r.Err, ErrNotFound):
-			h.Log.LogAttrs(ctx, slog.LevelDebug, "hint dropped: no such task", slog.String("id", ids[i]))
-		case errors.Is(r.Err, ErrRefused):
-			h.refused(ctx, r.Task)
+		case r.Err != nil:
+			errs[i] = h.refused(ctx, ids[i], r)
+		case i == len(results)-1:
+			run() // the last, mostly the only one, needs no goroutine of its own
 		default:
-			errs[i] = fmt.Errorf("claiming task %s: %w", ids[i], r.Err)
+			wg.Go(run)
 		}
 	}
 	wg.Wait()
 	return errors.Join(errs...)
 }
 
-func (h *Handle) refused(ctx context.Context, t Task) {
-	if t.Version > FormatVersion {
-		h.Log.LogAttrs(ctx, slog.LevelError, "task left alone: its row is of a newer version", slog.String("id", t.ID), slog.Int("version", t.Version))
-		return
-	}
-	h.Log.LogAttrs(ctx, slog.LevelDebug, "hint dropped: claim refused", slog.String("id", t.ID), slog.String("state", string(t.State)))
-}
-
-// run takes a claimed task to its settle.
-func (h *Handle) run(ctx context.Context, t Task) error {
-	d, err := DecodeDoc(t.Doc)
-	if err != nil {
-		return h.settle(ctx, t.finish(Stopped, "its document cannot be read", h.Now()))
-	}
-	if now := h.Now(); !t.ExpireAt.IsZero() && !now.Before(t.ExpireAt) {
-		return h.settle(ctx, t.finish(Expired, expiredReason(t), now))
-	} else if t.Lapses >= MaxLapses {
-		return h.settle(ctx, t.finish(Stopped, fmt.Sprintf("%d lapses in a row: whoever handles it dies", t.Lapses), now))
-	}
-	c := Call{Task: t, Doc: d, Attempt: t.progress().Attempts + 1}
-	if !h.await(ctx, t.DueAt) {
-		return h.settle(ctx, t)
-	}
-	if h.Admit != nil {
-		done, ok := h.Admit(ctx, c)
-		if !ok {
-			t.DueAt = roundUp(h.Now().Add(putBack))
-			return h.settle(ctx, t)
+// follow handles a hint, and after it those that its group's turn comes to.
+func (h *Handle) follow(ctx context.Context, hint Hint) error {
+	for hint.ID != "" && ctx.Err() == nil {
+		settings, err := h.Settings(ctx)
+		if err != nil {
+			return err
 		}
-		defer done()
-	}
-	sent := h.Now()
-	if c.Timeout = h.timeout(t, sent); c.Timeout < lastMoment {
-		if !t.ExpireAt.IsZero() && !sent.Before(t.ExpireAt) {
-			return h.settle(ctx, t.finish(Expired, expiredReason(t), sent))
+		if hint, err = h.one(ctx, hint, settings); err != nil {
+			return err
 		}
-		return h.settle(ctx, t) // too late for this lease: the next one sends it
-	}
-	calling, cancel := context.WithTimeout(ctx, c.Timeout)
-	answer := h.Send(calling, c)
-	cancel()
-	took := max(0, h.Now().Sub(sent)).Round(time.Millisecond)
-	t, outcome := Decide(t, d, answer, roundUp(sent), took, h.Chance())
-	h.report(ctx, t, c.Attempt, answer, outcome, took)
-	return h.settle(ctx, t)
-}
-
-// timeout cuts the task's own to what is left of its life and of the lease, less the skew that clocks may have.
-func (h *Handle) timeout(t Task, now time.Time) time.Duration {
-	timeout := min(t.Timeout, t.Until.Add(-Skew).Sub(now))
-	if !t.ExpireAt.IsZero() {
-		timeout = min(timeout, t.ExpireAt.Sub(now))
-	}
-	return timeout
-}
-
-// await waits until the task is due and reports whether it then may be sent.
-func (h *Handle) await(ctx context.Context, due time.Time) bool {
-	for {
-		wait := due.Sub(h.Now())
-		if wait <= 0 {
-			return true
-		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return false
-		}
-	}
-}
-
-func expiredReason(t Task) string {
-	if n := t.progress().Attempts; n > 0 {
-		return fmt.Sprintf("expireAt came after %d attempts", n)
-	}
-	return "expireAt came before the first attempt"
-}
-
-// settle writes what became of the task, again and again until its lease is over: whatever was sent must be known.
-func (h *Handle) settle(ctx context.Context, t Task) error {
-	if t.State.Final() {
-		t.TTL = finalTTL(t.EndedAt, h.Retention)
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(settleTime, t.Until.Sub(h.Now())))
-	defer cancel()
-	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
-		_, err := h.Store.Settle(ctx, t)
-		if err == nil {
-			break
-		}
-		if errors.Is(err, ErrLeaseLost) {
-			h.Log.LogAttrs(ctx, slog.LevelWarn, "settle refused: the lease was lost", slog.String("id", t.ID))
-			return nil
-		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return fmt.Errorf("settling task %s: %w", t.ID, err)
-		}
-	}
-	if t.State.Failed() {
-		h.Log.LogAttrs(ctx, slog.LevelError, "task failed", slog.String("id", t.ID), slog.String("queue", t.Queue),
-			slog.Int("run", t.Run), slog.String("state", string(t.State)), slog.String("reason", t.Reason), slog.Int("attempts", t.progress().Attempts))
 	}
 	return nil
 }
 
-func finalTTL(endedAt time.Time, retention time.Duration) time.Time {
-	return endedAt.Add(retention).Add(time.Second - 1).Truncate(time.Second)
+// one handles a hint by itself, by the rules of its queue, and returns the hint of whoever waited behind it.
+func (h *Handle) one(ctx context.Context, hint Hint, settings Settings) (Hint, error) {
+	q, token := settings.Queues[hint.Queue], h.Token()
+	if q.Paused && !h.isExpired(ctx, hint.ID) {
+		return Hint{}, nil // its time comes when the queue goes on
+	}
+	began := false
+	if q.Limited() && !q.Paused {
+		limits := limiter{h.Store, h.Now}
+		if ok, err := limits.take(ctx, hint.Queue, q, token); err != nil || !ok {
+			return Hint{}, err
+		}
+		defer func() {
+			if err := limits.done(context.WithoutCancel(ctx), hint.Queue, token, began); err != nil {
+				h.Log.LogAttrs(ctx, slog.LevelWarn, "a limit was not given back; it ends by itself", slog.String("queue", hint.Queue), slog.Any("error", err))
+			}
+		}()
+	}
+	r := h.claim(ctx, []string{hint.ID}, token)[0]
+	if r.Err != nil {
+		return Hint{}, h.refused(ctx, hint.ID, r)
+	}
+	began = true
+	if q.InFlight > 0 && r.Task.Until.After(h.Now().Add(holdTime)) {
+		if err := (limiter{h.Store, h.Now}).extend(ctx, hint.Queue, token, r.Task.Until); err != nil {
+			return Hint{}, err // the lease lapses, and is counted: better than more calls than allowed
+		}
+	}
+	return h.run(ctx, r.Task, settings)
 }
 
-func (h *Handle) report(ctx context.Context, t Task, attempt int, a Answer, o Outcome, took time.Duration) {
-	if !h.Log.Enabled(ctx, slog.LevelInfo) {
-		return
+// isExpired reports whether a task has come to its end: it then ends with its reason in a paused queue too.
+func (h *Handle) isExpired(ctx context.Context, id string) bool {
+	r := h.Store.Get(ctx, []string{id})[0]
+	return r.Err == nil && !r.Task.ExpireAt.IsZero() && !h.Now().Before(r.Task.ExpireAt)
+}
+
+func (h *Handle) claim(ctx context.Context, ids []string, token string) []Result {
+	left := time.Duration(1<<63 - 1)
+	if end, ok := ctx.Deadline(); ok {
+		left = time.Until(end) - settleTime
 	}
-	h.Log.LogAttrs(ctx, slog.LevelInfo, "attempt", slog.String("id", t.ID), slog.String("queue", t.Queue), slog.Int("run", t.Run),
-		slog.Int("attempt", attempt), slog.Int("status", a.Status), slog.String("error", a.Error), slog.String("outcome", string(o)),
-		slog.Int64("tookMs", took.Milliseconds()), slog.Time("next", t.DueAt))
+	ctx, cancel := context.WithTimeout(ctx, claimTime)
+	defer cancel()
+	return h.Store.Claim(ctx, ids, Lease{Token: token, At: h.Now(), Left: left})
+}
+
+// refused drops a hint; only a store that failed is an error.
+func (h *Handle) refused(ctx context.Context, id string, r Result) error {
+	switch {
+	case errors.Is(r.Err, ErrNotFound):
+		h.Log.LogAttrs(ctx, slog.LevelDebug, "hint dropped: no such task", slog.String("id", id))
+	case !errors.Is(r.Err, ErrRefused):
+		return fmt.Errorf("claiming task %s: %w", id, r.Err)
+	case r.Task.Version > FormatVersion:
+		h.Log.LogAttrs(ctx, slog.LevelError, "task left alone: its row is of a newer version", slog.String("id", id), slog.Int("version", r.Task.Version))
+	default:
+		h.Log.LogAttrs(ctx, slog.LevelDebug, "hint dropped: claim refused", slog.String("id", id), slog.String("state", string(r.Task.State)))
+	}
+	return nil
 }

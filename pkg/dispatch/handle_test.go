@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"example.com/dispatch/pkg/dispatch"
+	"example.com/dispatch/pkg/dispatch/rule"
 	"example.com/dispatch/pkg/dispatch/storetest"
 )
 
@@ -41,7 +42,7 @@ func inWorld(t *testing.T, test func(w *world)) {
 // newHandle returns one more handle, on a store which leads to w's.
 func (w *world) newHandle(store dispatch.Store) *dispatch.Handle {
 	return &dispatch.Handle{
-		Store: store, Send: w.send, Retention: dispatch.DefaultRetention,
+		Store: store, Settings: dispatch.CachedSettings(w.store, time.Now, 0), Send: w.send, Rule: rule.Allows, Retention: dispatch.DefaultRetention,
 		Now: time.Now, Chance: func() float64 { return .5 }, Log: slog.New(slog.DiscardHandler),
 		Token: func() string {
 			w.mu.Lock()
@@ -71,7 +72,7 @@ func (w *world) put(id, fields string) dispatch.Hint {
 	w.Helper()
 	e := dispatch.Enqueue{
 		Store: w.store, Settings: dispatch.CachedSettings(w.store, time.Now, 0), Retention: dispatch.DefaultRetention,
-		Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		CheckRule: rule.Check, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	}
 	r, err := e.Run(w.Context(), []byte(`{"id":"`+id+`","uri":"https://example.com/"`+fields+`}`), func(int) string { return id })
 	if err != nil || r.Tasks[0].Error != nil {

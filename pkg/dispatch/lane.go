@@ -20,6 +20,12 @@ func historyOf(lane string) string {
 	return queue + historyMark + shard
 }
 
+// liveLane returns the live lane that a lane of the history belongs to.
+func liveLane(lane string) string {
+	queue, shard, _ := strings.Cut(lane, "#")
+	return strings.TrimSuffix(queue, "!failed") + "#" + shard
+}
+
 // QueueOf returns the queue that a lane, live or of the history, belongs to.
 func QueueOf(lane string) string {
 	queue, _, _ := strings.Cut(lane, "#")

@@ -197,6 +197,18 @@ func (o object) integer(name string, fallback, least, most int) int {
 	return int(n)
 }
 
+// boolean reads true or false; absent is false.
+func (o object) boolean(name string) bool {
+	if !o.has(name) {
+		return false
+	}
+	kind := o.fields[name].Kind()
+	if kind != 't' && kind != 'f' {
+		o.fault(name, "must be true or false")
+	}
+	return kind == 't'
+}
+
 func plain(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
 
 // latest is the last second that RFC 3339 can write.

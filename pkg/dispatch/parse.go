@@ -24,19 +24,21 @@ const (
 
 // asked is one task of an input: what the row needs that the document does not hold.
 type asked struct {
-	id, queue string
-	pointer   string
-	doc       Doc
-	hash      []byte
+	id, queue, group string
+	onConflict       onConflict
+	pointer          string
+	doc              Doc
+	hash             []byte
 }
 
 // parser reads the input of enqueue.
 type parser struct {
 	faults    faults
 	now       time.Time
-	queues    []string // that exist
-	allowHTTP bool     // besides https
-	canSign   bool     // there is a key for claims
+	settings  Settings
+	allowHTTP bool               // besides https
+	canSign   bool               // there is a key for claims
+	checkRule func(string) error // nil: there are no rules
 }
 
 // parse reads one task, or {"tasks": […]}: then batch is true. The error is an *InvalidInput with every fault.
@@ -76,26 +78,50 @@ func (p *parser) parse(input []byte) (tasks []asked, batch bool, err error) {
 
 func (p *parser) task(o object) asked {
 	o.only("id", "method", "uri", "headers", "body", "claims", "format", "expireAt", "lifetime", "dueAt", "delay",
-		"successCodes", "successCode", "stopCodes", "waitCodes", "attempts", "httpTimeout", "queue")
-	a := asked{id: o.text("id"), queue: o.text("queue"), pointer: string(o.pointer), hash: hashOf(o)}
+		"successCodes", "successCode", "stopCodes", "waitCodes", "attempts", "httpTimeout", "queue",
+		"group", "groupOnFailure", "identifier", "onConflict", "when", "notifyAttempts", "onFailure", "onSuccess")
+	a := asked{id: o.text("id"), queue: p.queue(o), pointer: string(o.pointer), hash: hashOf(o)}
 	if o.has("id") && !validID(a.id) {
 		o.fault("id", "must be 1 to %d characters of A-Z a-z 0-9 _ . : -", maxID)
 	}
-	if a.queue == "" {
-		a.queue = DefaultQueue
-	}
-	if !slices.Contains(p.queues, a.queue) {
-		o.fault("queue", "there is no queue %q; there are %s", a.queue, strings.Join(p.queues, ", "))
-	}
-	a.doc = Doc{CreatedAt: roundUp(p.now), HTTPTimeout: o.integer("httpTimeout", DefaultHTTPTimeout, 1, MaxHTTPTimeout)}
+	defaults := p.settings.Queues[a.queue].Defaults
+	a.doc = Doc{CreatedAt: roundUp(p.now)}
+	a.doc.HTTPTimeout = o.integer("httpTimeout", orElse(defaults.HTTPTimeout, DefaultHTTPTimeout), 1, MaxHTTPTimeout)
+	p.content(o, &a.doc)
 	p.request(o, &a.doc)
 	p.codes(o, &a.doc)
-	p.times(o, &a.doc)
-	p.attempts(o, &a.doc)
+	p.times(o, &a.doc, defaults.Lifetime)
+	a.doc.Attempts = attempts(o.withDefault("attempts", defaults.Attempts), a.doc.FirstDueAt, a.doc.ExpireAt)
+	p.labels(o, &a)
+	p.rules(o, &a.doc)
 	return a
 }
 
-// request reads what is sent, and where to.
+// content reads the body, or the claims that become one.
+func (p *parser) content(o object, d *Doc) {
+	if o.has("body") {
+		d.Body = compact(o.fields["body"])
+	}
+	if !o.has("claims") {
+		return
+	}
+	d.Claims = compact(o.fields["claims"])
+	switch {
+	case o.fields["claims"].Kind() != '{':
+		o.fault("claims", "must be an object: it becomes a JWT")
+	case o.has("body"):
+		o.fault("claims", "give body or claims, not both")
+	case !p.canSign:
+		o.fault("claims", "there is no signing key to make a JWT with")
+	default:
+		c, _ := readObject(o.fields["claims"], o.pointer.AppendToken("claims"), o.faults)
+		if c.has("exp") && c.fields["exp"].Kind() != '0' {
+			c.fault("exp", "must be a number: Unix seconds (RFC 7519, section 4.1.4)")
+		}
+	}
+}
+
+// request reads how it is sent, and where to.
 func (p *parser) request(o object, d *Doc) {
 	d.Method, d.URI, d.Format = o.text("method"), o.text("uri"), Format(o.text("format"))
 	if d.Method == "" {
@@ -116,25 +142,6 @@ func (p *parser) request(o object, d *Doc) {
 	}
 	if d.Format != Envelope && d.Format != Raw {
 		o.fault("format", "must be envelope or raw")
-	}
-	if o.has("body") {
-		d.Body = compact(o.fields["body"])
-	}
-	if o.has("claims") {
-		d.Claims = compact(o.fields["claims"])
-		switch {
-		case o.fields["claims"].Kind() != '{':
-			o.fault("claims", "must be an object: it becomes a JWT")
-		case o.has("body"):
-			o.fault("claims", "give body or claims, not both")
-		case !p.canSign:
-			o.fault("claims", "there is no signing key to make a JWT with")
-		default:
-			c, _ := readObject(o.fields["claims"], o.pointer.AppendToken("claims"), o.faults)
-			if c.has("exp") && c.fields["exp"].Kind() != '0' {
-				c.fault("exp", "must be a number: Unix seconds (RFC 7519, section 4.1.4)")
-			}
-		}
 	}
 	if d.Method == "GET" && (o.has("body") || o.has("claims")) {
 		o.fault("method", "a GET carries no body; use POST, or put it into the uri")
@@ -191,8 +198,8 @@ func (o object) codes(name string, fallback Codes) Codes {
 	return codes
 }
 
-// times reads when a task is due and when it expires.
-func (p *parser) times(o object, d *Doc) {
+// times reads when a task is due and when it expires; lifetime, in seconds, is for one that does not say.
+func (p *parser) times(o object, d *Doc, lifetime float64) {
 	d.FirstDueAt = d.CreatedAt
 	if o.has("dueAt") && o.has("delay") {
 		o.fault("delay", "give dueAt or delay, not both")
@@ -207,7 +214,10 @@ func (p *parser) times(o object, d *Doc) {
 		o.fault("lifetime", "give expireAt or lifetime, not both")
 	}
 	d.ExpireAt = o.instant("expireAt")
-	if life := o.number("lifetime", 0, 1, tenYears); life > 0 {
+	if o.has("expireAt") {
+		lifetime = 0
+	}
+	if life := o.number("lifetime", lifetime, 1, tenYears); life > 0 {
 		d.ExpireAt = roundUp(d.CreatedAt.Add(time.Duration(life * float64(time.Second))))
 	}
 	if d.ExpireAt.IsZero() {
@@ -221,7 +231,8 @@ func (p *parser) times(o object, d *Doc) {
 	}
 }
 
-func (p *parser) attempts(o object, d *Doc) {
+// attempts reads the retry policy of a task that lives from first to expireAt.
+func attempts(o object, first, expireAt time.Time) Attempts {
 	pointer, v := o.pointer.AppendToken("attempts"), o.fields["attempts"]
 	if !o.has("attempts") {
 		v = jsontext.Value("{}")
@@ -229,8 +240,7 @@ func (p *parser) attempts(o object, d *Doc) {
 	r, _ := readObject(v, pointer, o.faults)
 	r.only("limit", "interval", "backoff", "maxInterval", "jitter", "intervals")
 	if r.has("intervals") {
-		d.Attempts = intervals(r)
-		return
+		return intervals(r)
 	}
 	a := Attempts{
 		Interval:    r.integer("interval", DefaultInterval, 1, MaxInterval),
@@ -241,8 +251,8 @@ func (p *parser) attempts(o object, d *Doc) {
 	if a.MaxInterval > 0 && a.MaxInterval < a.Interval {
 		r.fault("maxInterval", "is less than interval")
 	}
-	a.Limit = r.integer("limit", defaultLimit(a.Interval, d.FirstDueAt, d.ExpireAt), 1, maxLimit)
-	d.Attempts = a
+	a.Limit = r.integer("limit", defaultLimit(a.Interval, first, expireAt), 1, maxLimit)
+	return a
 }
 
 // intervals reads a policy whose intervals are listed: one attempt more than there are, unless it has a limit.
@@ -273,11 +283,11 @@ func intervals(r object) Attempts {
 	return a
 }
 
-// hashOf identifies the content of a task: its fields but the id, however they were ordered and spaced.
+// hashOf identifies the content of a task: its fields but the id and onConflict, however they were ordered and spaced.
 func hashOf(o object) []byte {
 	h := sha256.New()
 	for _, name := range slices.Sorted(maps.Keys(o.fields)) {
-		if name == "id" {
+		if name == "id" || name == "onConflict" {
 			continue
 		}
 		v := o.fields[name].Clone()

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,14 +21,41 @@ type Settings struct {
 
 // QueueSettings are one queue's.
 type QueueSettings struct {
-	Lanes int `json:"lanes"` // shards of its due index, 1–100; only ever raised
+	Lanes      int      `json:"lanes"`                // shards of its due index, 1–100; only ever raised
+	Priority   int      `json:"priority,omitempty"`   // queues are swept in this order, lower first
+	SweepLimit int      `json:"sweepLimit,omitempty"` // tasks that one sweep hands over at most; 0: no limit of its own
+	Rate       float64  `json:"rate,omitempty"`       // calls a second at most; 0: no limit
+	InFlight   int      `json:"inFlight,omitempty"`   // calls under way at most; 0: no limit
+	Paused     bool     `json:"paused,omitempty"`     // nothing is called; what expires ends all the same
+	Retired    bool     `json:"retired,omitempty"`    // takes no new tasks
+	Defaults   Defaults `json:"defaults,omitzero"`    // for tasks that do not say
 }
+
+// plain reports whether nothing is to be asked before a claim.
+func (q QueueSettings) plain() bool { return !q.Paused && !q.Limited() }
+
+// Defaults are what a queue gives to tasks that do not say themselves.
+type Defaults struct {
+	Attempts    json.RawMessage `json:"attempts,omitempty"`    // as in a task
+	HTTPTimeout int             `json:"httpTimeout,omitempty"` // seconds, 1–600
+	Lifetime    float64         `json:"lifetime,omitempty"`    // seconds
+}
+
+// Limited reports whether the queue's calls are counted.
+func (q QueueSettings) Limited() bool { return q.Rate > 0 || q.InFlight > 0 }
 
 // SettingsName is the document that holds the settings.
 const SettingsName = "settings"
 
 // QueueNames returns the names of all queues, in order.
 func (s Settings) QueueNames() []string { return slices.Sorted(maps.Keys(s.Queues)) }
+
+// ByPriority returns the names of all queues in the order in which they are swept.
+func (s Settings) ByPriority() []string {
+	return slices.SortedStableFunc(slices.Values(s.QueueNames()), func(a, b string) int {
+		return cmp.Compare(s.Queues[a].Priority, s.Queues[b].Priority)
+	})
+}
 
 // Lanes returns the number of lanes of a queue, at least 1.
 func (s Settings) Lanes(queue string) int { return max(1, s.Queues[queue].Lanes) }
@@ -49,13 +77,37 @@ func ParseSettings(input []byte) (Settings, error) {
 					queues.fault(name, "a queue's name is 1 to 64 characters of a-z 0-9 _ -")
 				}
 				if q, ok := readObject(queues.fields[name], queues.pointer.AppendToken(name), &f); ok {
-					q.only("lanes")
-					s.Queues[name] = QueueSettings{Lanes: q.integer("lanes", 1, 1, 100)}
+					s.Queues[name] = queueSettings(q)
 				}
 			}
 		}
 	}
 	return s.withDefaults(), f.err()
+}
+
+func queueSettings(q object) QueueSettings {
+	q.only("lanes", "priority", "sweepLimit", "rate", "inFlight", "paused", "retired", "defaults")
+	s := QueueSettings{
+		Lanes:      q.integer("lanes", 1, 1, 100),
+		Priority:   q.integer("priority", 0, -1000, 1000),
+		SweepLimit: q.integer("sweepLimit", 0, 1, 1000000),
+		Rate:       q.number("rate", 0, 0.01, 100000),
+		InFlight:   q.integer("inFlight", 0, 1, 10000),
+		Paused:     q.boolean("paused"),
+		Retired:    q.boolean("retired"),
+	}
+	if !q.has("defaults") {
+		return s
+	}
+	if d, ok := readObject(q.fields["defaults"], q.pointer.AppendToken("defaults"), q.faults); ok {
+		d.only("attempts", "httpTimeout", "lifetime")
+		s.Defaults = Defaults{HTTPTimeout: d.integer("httpTimeout", 0, 1, MaxHTTPTimeout), Lifetime: d.number("lifetime", 0, 1, tenYears)}
+		if d.has("attempts") {
+			attempts(d, time.Time{}, time.Time{})
+			s.Defaults.Attempts = compact(d.fields["attempts"])
+		}
+	}
+	return s
 }
 
 func (s Settings) withDefaults() Settings {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -54,7 +55,11 @@ const (
 // Run is one tick: it ends when the next one may be expected, or before if nothing is to be done. The
 // error joins what failed; the next tick makes up for it.
 func (s *Sweep) Run(ctx context.Context) (SweepReport, error) {
-	r := &sweeping{Sweep: s, seen: map[Hint]int{}, slots: make(chan struct{}, max(1, s.Parallel)), end: s.Now().Add(tickEvery)}
+	begin := s.Now()
+	r := &sweeping{
+		Sweep: s, begin: begin, end: begin.Add(tickEvery), slots: make(chan struct{}, max(1, s.Parallel)),
+		ofQueue: map[string]int{}, seen: map[Hint]int{},
+	}
 	defer r.wg.Wait()
 	var errs []error
 	for ctx.Err() == nil {
@@ -85,11 +90,13 @@ func (s *Sweep) Run(ctx context.Context) (SweepReport, error) {
 // sweeping is the state of one run.
 type sweeping struct {
 	*Sweep
-	end    time.Time
-	slots  chan struct{}
-	wg     sync.WaitGroup
-	coming []Hint // due before the next look, in order
-	taken  int    // hints that were to be handed over
+	begin   time.Time
+	end     time.Time
+	slots   chan struct{}
+	wg      sync.WaitGroup
+	coming  []Hint         // due before the next look, in order
+	taken   int            // hints that were to be handed over
+	ofQueue map[string]int // of each queue
 
 	mu     sync.Mutex
 	seen   map[Hint]int // what has been handed over, or is coming, and the look that met it last
@@ -114,25 +121,13 @@ func (r *sweeping) look(ctx context.Context, next time.Time) (sight, error) {
 	}
 	now := r.Now()
 	r.report.Looks++
-	var lanes []string
-	for _, queue := range settings.QueueNames() {
-		lanes = append(lanes, Lanes(queue, settings.Lanes(queue))...)
-	}
-	start := (int(now.Unix()) + r.report.Looks) % len(lanes) // so that no lane is always the last
-	lanes = append(lanes[start:], lanes[:start]...)
-
 	b := &batch{sweeping: r, now: now}
 	found := nothing
 	var errs []error
-	for _, lane := range lanes {
-		one, err := r.lane(ctx, lane, b, next)
-		found = max(found, one)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("looking into lane %s: %w", lane, err))
-		}
+	for _, name := range settings.ByPriority() {
+		one, failed := r.queue(ctx, name, settings, b, next)
+		found, errs = max(found, one), append(errs, failed...)
 	}
-	b.flush(ctx)
-	b.readOverdue(ctx)
 	slices.SortStableFunc(r.coming, func(a, b Hint) int { return a.DueAt.Compare(b.DueAt) })
 	r.forget()
 	if len(r.coming) > 0 {
@@ -160,6 +155,9 @@ func (r *sweeping) lane(ctx context.Context, lane string, b *batch, next time.Ti
 		switch {
 		case hint.DueAt.After(b.now):
 			r.coming = append(r.coming, hint)
+		case b.left <= 0: // the queue's own limit, which delays no other
+			r.unsee(hint)
+			return nothing, nil
 		case b.count >= lookLimit || r.taken >= r.Limit:
 			r.unsee(hint)
 			return tooMuch, nil
@@ -218,7 +216,7 @@ func (r *sweeping) until(ctx context.Context, next time.Time) bool {
 		if len(r.coming) == 0 || r.coming[0].DueAt.After(r.Now()) {
 			return ctx.Err() == nil
 		}
-		b := &batch{sweeping: r, now: r.Now()}
+		b := &batch{sweeping: r, now: r.Now(), left: math.MaxInt}
 		for len(r.coming) > 0 && !r.coming[0].DueAt.After(b.now) {
 			b.add(ctx, r.coming[0])
 			r.coming = r.coming[1:]

@@ -11,6 +11,7 @@ type batch struct {
 	*sweeping
 	now   time.Time
 	count int
+	left  int // what the queue's own limit lets this run hand over
 	event []Hint
 	old   []Hint // due for so long that their rows are read first
 }
@@ -18,6 +19,7 @@ type batch struct {
 func (b *batch) add(ctx context.Context, h Hint) {
 	b.count++
 	b.taken++
+	b.left--
 	if b.now.Sub(h.DueAt) > overdue {
 		if b.old = append(b.old, h); len(b.old) >= readTogether {
 			b.readOverdue(ctx)
@@ -56,6 +58,7 @@ func (b *batch) readOverdue(ctx context.Context) {
 			// the index lags behind
 		case t.Leased(b.now):
 			b.taken--
+			b.left++
 		case t.Lease != "":
 			b.handOver(ctx, []Hint{h}, b.now)
 		default:

@@ -1,0 +1,109 @@
+package dispatch
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+	"unicode/utf8"
+)
+
+const (
+	keptAnswer = 1 << 10  // bytes of the last answer that a callback carries
+	keptBody   = 64 << 10 // bytes of a task's own body that a callback carries; a larger one is left out
+)
+
+// report is the body of a callback: the task, its attempts, and the last answer.
+type report struct {
+	ID         string          `json:"id"`
+	Run        int             `json:"run"`
+	State      State           `json:"state"`
+	Reason     string          `json:"reason,omitempty"`
+	Queue      string          `json:"queue"`
+	Group      string          `json:"group,omitempty"`
+	Identifier string          `json:"identifier,omitempty"`
+	CreatedAt  time.Time       `json:"createdAt"`
+	EndedAt    time.Time       `json:"endedAt"`
+	Attempts   int             `json:"attempts"`
+	Last       []reportAttempt `json:"last,omitempty"` // the last five, oldest first
+	Request    reportRequest   `json:"request"`
+	Answer     *reportAnswer   `json:"answer,omitempty"` // absent where the last attempt had none
+}
+
+type reportAttempt struct {
+	At     time.Time `json:"at"`
+	Status int       `json:"status"`
+	TookMs int64     `json:"tookMs"`
+}
+
+type reportRequest struct {
+	Method string          `json:"method"`
+	URI    string          `json:"uri"`
+	Body   json.RawMessage `json:"body,omitempty"`
+}
+
+type reportAnswer struct {
+	Status int    `json:"status"`
+	Body   string `json:"body,omitempty"`
+}
+
+// callbacks returns the tasks that tell of a task's end: none, or one.
+func callbacks(t Task, d Doc, a *Answer, settings Settings, retention time.Duration) ([]Task, error) {
+	c, kind := d.OnFailure, "failure"
+	if t.State == Delivered {
+		c, kind = d.OnSuccess, "success"
+	}
+	if c == nil || !t.State.Final() || t.State == Cancelled || t.State == Skipped {
+		return nil, nil
+	}
+	body, err := json.Marshal(newReport(t, d, a))
+	if err != nil {
+		return nil, fmt.Errorf("encoding the report of task %s: %w", t.ID, err)
+	}
+	doc := c.Doc
+	doc.CreatedAt, doc.FirstDueAt, doc.Body = t.EndedAt, t.EndedAt, body
+	if c.Lifetime > 0 {
+		doc.ExpireAt = roundUp(t.EndedAt.Add(c.Lifetime))
+	}
+	encoded, err := EncodeDoc(doc)
+	if err != nil {
+		return nil, err
+	}
+	id := t.ID + "/" + strconv.FormatInt(t.Generation, 10) + "/" + kind
+	row := Task{
+		ID: id, State: Scheduled, Queue: c.Queue, Run: 1, Doc: encoded, Hash: []byte(id),
+		Timeout: doc.Timeout(), ExpireAt: doc.ExpireAt, DueAt: t.EndedAt, Lane: Lane(c.Queue, id, settings.Lanes(c.Queue)),
+		Generation: t.EndedAt.UnixMilli(), Version: FormatVersion,
+	}
+	row.TTL = liveTTL(row, retention)
+	return []Task{row}, nil
+}
+
+func newReport(t Task, d Doc, a *Answer) report {
+	p := t.progress()
+	r := report{
+		ID: t.ID, Run: t.Run, State: t.State, Reason: t.Reason, Queue: t.Queue, Group: t.Group, Identifier: d.Identifier,
+		CreatedAt: d.CreatedAt, EndedAt: t.EndedAt, Attempts: p.Attempts, Request: reportRequest{Method: d.Method, URI: d.URI},
+	}
+	for _, one := range p.Last {
+		r.Last = append(r.Last, reportAttempt{one.At, one.Status, one.Took.Milliseconds()})
+	}
+	if len(d.Body) <= keptBody {
+		r.Request.Body = d.Body
+	}
+	if a != nil && a.Status != 0 {
+		r.Answer = &reportAnswer{Status: a.Status, Body: validText(a.Body)}
+	}
+	return r
+}
+
+// validText cuts the beginning of an answer to what a callback carries, at a character's end.
+func validText(b []byte) string {
+	b = b[:min(len(b), keptAnswer)]
+	for cut := len(b); cut > max(0, len(b)-utf8.UTFMax); cut-- {
+		if utf8.Valid(b[:cut]) {
+			return string(b[:cut])
+		}
+	}
+	return string([]rune(string(b))) // not text: what is not valid becomes U+FFFD
+}

@@ -1,0 +1,124 @@
+package dispatch
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// usage is what the calls of a limited queue have used of its limits: a document of its own, because many
+// handles share it. It is taken from before a claim, so that a claim is always a call.
+type usage struct {
+	Tokens float64          `json:"tokens"`         // calls that may begin now, up to one second's worth
+	At     int64            `json:"at"`             // when Tokens was true, ms since 1970
+	Held   map[string]int64 `json:"held,omitempty"` // who is calling, and until when at most, ms since 1970
+}
+
+const (
+	// holdTime is how long a call counts as under way unless it says that it is done; tasks with longer leases say so.
+	holdTime = DefaultHTTPTimeout*time.Second + LeaseMargin
+	// limitTime bounds the attempts to change a usage that others change as well.
+	limitTime = 3 * time.Second
+)
+
+// limiter takes from the limits of queues.
+type limiter struct {
+	store Store
+	now   func() time.Time
+}
+
+func usageName(queue string) string { return "limits." + queue }
+
+// take begins a call of the queue under a name; ok says whether the limits allow it.
+func (l limiter) take(ctx context.Context, queue string, q QueueSettings, name string) (ok bool, err error) {
+	err = l.change(ctx, queue, func(u *usage, now time.Time) bool {
+		ok = u.allows(q, now)
+		if ok {
+			u.Tokens--
+			u.Held[name] = Millis(now.Add(holdTime))
+		}
+		return ok
+	})
+	return ok && err == nil, err
+}
+
+// extend says that the call lasts longer than a usual one.
+func (l limiter) extend(ctx context.Context, queue, name string, until time.Time) error {
+	return l.change(ctx, queue, func(u *usage, _ time.Time) bool {
+		if _, held := u.Held[name]; !held {
+			return false
+		}
+		u.Held[name] = Millis(until)
+		return true
+	})
+}
+
+// done ends a call; one that never began gives back what it took.
+func (l limiter) done(ctx context.Context, queue, name string, began bool) error {
+	return l.change(ctx, queue, func(u *usage, _ time.Time) bool {
+		_, held := u.Held[name]
+		delete(u.Held, name)
+		if held && !began {
+			u.Tokens++
+		}
+		return held
+	})
+}
+
+// allows brings the usage up to now and reports whether one more call may begin.
+func (u *usage) allows(q QueueSettings, now time.Time) bool {
+	for name, until := range u.Held {
+		if until <= Millis(now) { // its handle died
+			delete(u.Held, name)
+		}
+	}
+	burst := max(1, q.Rate)
+	if u.At == 0 {
+		u.Tokens = burst
+	} else if elapsed := now.Sub(FromMillis(u.At)); elapsed > 0 {
+		u.Tokens = min(burst, u.Tokens+elapsed.Seconds()*q.Rate)
+	}
+	u.At = max(u.At, Millis(now))
+	return (q.Rate == 0 || u.Tokens >= 1) && (q.InFlight == 0 || len(u.Held) < q.InFlight)
+}
+
+// change reads the usage, lets edit change it and writes it if edit says so, again where another was faster.
+func (l limiter) change(ctx context.Context, queue string, edit func(*usage, time.Time) bool) error {
+	ctx, cancel := context.WithTimeout(ctx, limitTime)
+	defer cancel()
+	for {
+		u := usage{}
+		d, err := l.store.Load(ctx, usageName(queue))
+		if err == nil {
+			err = json.Unmarshal(d.Body, &u)
+		}
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return fmt.Errorf("reading the usage of queue %s: %w", queue, err)
+		}
+		if u.Held == nil {
+			u.Held = map[string]int64{}
+		}
+		if !edit(&u, l.now()) {
+			return nil
+		}
+		body, err := json.Marshal(u)
+		if err != nil {
+			return fmt.Errorf("encoding the usage of queue %s: %w", queue, err)
+		}
+		err = l.store.Save(ctx, Document{Name: usageName(queue), Version: d.Version + 1, Body: body})
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, ErrConflict) {
+			return fmt.Errorf("writing the usage of queue %s: %w", queue, err)
+		}
+		select {
+		case <-time.After(time.Duration(rand.Int64N(int64(20 * time.Millisecond)))):
+		case <-ctx.Done():
+			return fmt.Errorf("writing the usage of queue %s: %w", queue, ctx.Err())
+		}
+	}
+}
