@@ -74,7 +74,7 @@ func (h *Handle) together(ctx context.Context, ids []string, settings Settings) 
 	var wg sync.WaitGroup
 	for i, r := range results {
 		run := func() {
-			next, err := h.run(ctx, r.Task, settings)
+			next, err := h.runIn(ctx, r.Task, "", settings)
 			errs[i] = errors.Join(err, h.follow(ctx, next))
 		}
 		switch {
@@ -132,7 +132,17 @@ func (h *Handle) one(ctx context.Context, hint Hint, settings Settings) (Hint, e
 			return Hint{}, err // the lease lapses, and is counted: better than more calls than allowed
 		}
 	}
-	return h.run(ctx, r.Task, settings)
+	return h.runIn(ctx, r.Task, hint.Queue, settings)
+}
+
+// runIn runs a claimed task if what its queue asks for was asked: a hint may have named another queue. If
+// not, the claim is given back and the result is the right hint.
+func (h *Handle) runIn(ctx context.Context, t Task, asked string, settings Settings) (Hint, error) {
+	if t.Queue == asked || settings.Queues[t.Queue].plain() {
+		return h.run(ctx, t, settings)
+	}
+	_, err := h.settle(ctx, t, Doc{}, nil, settings)
+	return t.Hint(), err
 }
 
 // isExpired reports whether a task has come to its end: it then ends with its reason in a paused queue too.
