@@ -24,7 +24,7 @@ type rig struct {
 	stop func() error
 }
 
-const patience = 30 * time.Second
+const patience = time.Minute
 
 func start(t *testing.T, change func(*server.Options)) rig {
 	t.Helper()
@@ -100,7 +100,7 @@ func (r rig) await(id string, state dispatch.State) dispatch.Task {
 // until polls until done.
 func (r rig) until(what string, done func() bool) {
 	r.t.Helper()
-	tick := time.NewTicker(10 * time.Millisecond)
+	tick := time.NewTicker(25 * time.Millisecond)
 	defer tick.Stop()
 	over := time.After(patience)
 	for !done() {
