@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"example.com/dispatch/pkg/dispatch"
 )
@@ -19,7 +18,7 @@ func (s cancelCommand) Run(ctx context.Context, c console) error {
 	return s.with(ctx, func(ctx context.Context, store dispatch.Store) error {
 		t, err := s.editor(store).Cancel(ctx, s.ID)
 		if err != nil {
-			return fmt.Errorf("cancelling task %s: %w", s.ID, err)
+			return failed("cancelling", s.ID, err)
 		}
 		return s.print(c, t)
 	})

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"example.com/dispatch/pkg/dispatch"
 )
@@ -19,7 +18,7 @@ func (s retryCommand) Run(ctx context.Context, c console) error {
 	return s.with(ctx, func(ctx context.Context, store dispatch.Store) error {
 		t, err := s.editor(store).Retry(ctx, s.ID)
 		if err != nil {
-			return fmt.Errorf("retrying task %s: %w", s.ID, err)
+			return failed("retrying", s.ID, err)
 		}
 		return s.print(c, t)
 	})

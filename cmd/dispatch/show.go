@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -21,7 +22,7 @@ func (s showCommand) Run(ctx context.Context, c console) error {
 	return s.with(ctx, func(ctx context.Context, store dispatch.Store) error {
 		found := store.Get(ctx, []string{s.ID})[0]
 		if found.Err != nil {
-			return fmt.Errorf("showing task %s: %w", s.ID, found.Err)
+			return failed("showing", s.ID, found.Err)
 		}
 		return s.print(c, found.Task)
 	})
@@ -34,4 +35,12 @@ func (f storeFlags) print(c console, t dispatch.Task) error {
 		return c.json(view.New(t, now))
 	}
 	return view.Story(c.out, view.New(t, now), now)
+}
+
+// failed says what could not be done with a task.
+func failed(doing, id string, err error) error {
+	if errors.Is(err, dispatch.ErrNotFound) {
+		return fmt.Errorf("there is no task %s", id)
+	}
+	return fmt.Errorf("%s task %s: %w", doing, id, err)
 }

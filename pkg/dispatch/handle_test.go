@@ -262,7 +262,7 @@ func TestHandleSurvivesCrashes(t *testing.T) {
 			}
 			w.run(h)
 			w.wantCalls(0) // leased
-			time.Sleep(dead.Task.Until.Sub(time.Now()))
+			time.Sleep(time.Until(dead.Task.Until))
 		}
 		got := w.run(h)
 		w.wantCalls(0)
@@ -366,7 +366,7 @@ func TestHandleAdmits(t *testing.T) {
 		time.Sleep(time.Minute)
 		got := w.run(h)
 		w.wantCalls(0)
-		if got.State != dispatch.Scheduled || got.DueAt.Sub(time.Now()) != time.Second || got.Progress != nil || got.Lapses != 1 {
+		if got.State != dispatch.Scheduled || time.Until(got.DueAt) != time.Second || got.Progress != nil || got.Lapses != 1 {
 			t.Errorf("not admitted: %+v", got)
 		}
 		free = true

@@ -110,8 +110,22 @@ func (p *process) answers(ctx context.Context, url string, within time.Duration)
 }
 
 // InvokeFile invokes a function with `sam local invoke`, in a container of its own, and returns its answer, or the
-// error that Lambda would answer with.
+// error that Lambda would answer with. Now and then SAM's runtime emulator loses an invocation on a machine that is very
+// busy, and SAM answers nothing: then it tries again.
 func (s *System) InvokeFile(ctx context.Context, function, eventFile string) ([]byte, error) {
+	for range fileTries {
+		answer, err := s.invokeFile(ctx, function, eventFile)
+		if err != nil || len(answer) > 0 {
+			return answer, err
+		}
+		fmt.Fprintf(s.options.Log, "%s did not answer; trying again\n", function)
+	}
+	return nil, fmt.Errorf("invoking %s: no answer", function)
+}
+
+const fileTries = 3
+
+func (s *System) invokeFile(ctx context.Context, function, eventFile string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, invokeTime)
 	defer cancel()
 	var answer bytes.Buffer

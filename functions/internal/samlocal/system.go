@@ -52,7 +52,7 @@ const Table = "dispatch-local"
 // Start builds the functions, then starts DynamoDB Local, makes the table, and starts Lambda's API. It returns once
 // all answer. What it started ends with Close.
 func Start(ctx context.Context, o Options) (*System, error) {
-	address, err := addressForContainers()
+	address, err := Address()
 	if err != nil {
 		return nil, err
 	}
@@ -129,9 +129,9 @@ func (s *System) Ended() <-chan struct{} {
 // Close ends everything that was started, and its containers.
 func (s *System) Close() error { return errors.Join(s.lambda.stop(), s.dynamodb.stop()) }
 
-// addressForContainers is where containers find this machine as [Host]: on Linux the address of Docker's bridge. Docker
+// Address is where containers find this machine as [Host]: on Linux the address of Docker's bridge. Docker
 // Desktop hands such calls on to the loopback interface.
-func addressForContainers() (string, error) {
+func Address() (string, error) {
 	const loopback = "127.0.0.1"
 	if runtime.GOOS != "linux" {
 		return loopback, nil

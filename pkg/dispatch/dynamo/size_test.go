@@ -115,7 +115,7 @@ func TestLargestRow(t *testing.T) {
 	settle(t, s, &task)
 	claim(t, s, &task)
 	progress := task.Progress
-	*(&task) = failed(task)
+	task = failed(task)
 	task.Reason, task.Progress = strings.Repeat("r", 200), progress
 	settle(t, s, &task)
 }

@@ -90,10 +90,12 @@ func TestPurgeOfManyRows(t *testing.T) {
 func TestFreeLeases(t *testing.T) {
 	path := file(t)
 	s := open(t, path)
-	put(t, s, task("held", start), task("lapsed", start), task("free", start))
-	s.Claim(t.Context(), []string{"lapsed"}, dispatch.Lease{Token: "a", At: start.Add(-time.Hour), Left: time.Hour})
-	s.Claim(t.Context(), []string{"lapsed"}, dispatch.Lease{Token: "a", At: start.Add(-time.Hour), Left: time.Hour})
-	s.Claim(t.Context(), []string{"held"}, dispatch.Lease{Token: "b", At: start, Left: time.Hour})
+	put(t, s, task("held", start), task("lapsed", start.Add(-2*time.Hour)), task("free", start))
+	for id, at := range map[string]time.Time{"lapsed": start.Add(-time.Hour), "held": start} {
+		if r := s.Claim(t.Context(), []string{id}, dispatch.Lease{Token: id, At: at, Left: time.Hour})[0]; r.Err != nil {
+			t.Fatal(r.Err)
+		}
+	}
 	at := start.Add(time.Second)
 	lease := dispatch.Lease{Token: "next", At: at, Left: time.Hour}
 	if r := s.Claim(t.Context(), []string{"held"}, lease)[0]; !errors.Is(r.Err, dispatch.ErrRefused) {

@@ -224,6 +224,22 @@ func TestWhoHasGoneIsNotWaitedFor(t *testing.T) {
 	}
 }
 
+func TestAWaitingPutKeepsWhatItWasGiven(t *testing.T) {
+	s := opened(t, filepath.Join(t.TempDir(), "a.db"))
+	release := hold(t, s)
+	task := scheduled("a")
+	var err error
+	var wg sync.WaitGroup
+	wg.Go(func() { err = s.putOne(t.Context(), task) })
+	untilWaiting(s, 1)
+	task.Doc[0] = 'X' // as a caller may who has given up
+	release()
+	wg.Wait()
+	if got := s.Get(t.Context(), []string{"a"})[0]; err != nil || string(got.Task.Doc) != "{}" {
+		t.Errorf("doc %q, %v, %v", got.Task.Doc, got.Err, err)
+	}
+}
+
 func TestCloseWhileBusy(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.db")
 	s := opened(t, path)

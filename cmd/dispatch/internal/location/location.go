@@ -8,10 +8,12 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"example.com/dispatch/pkg/dispatch"
 	"example.com/dispatch/pkg/dispatch/dynamo"
 	"example.com/dispatch/pkg/dispatch/sqlite"
+	"github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 )
@@ -20,6 +22,9 @@ import (
 type Location struct {
 	file, table string // one of them
 }
+
+// requestTime bounds one request to DynamoDB: the store repeats what was not answered.
+const requestTime = 10 * time.Second
 
 // ErrLocation is the error for a location that is neither sqlite:FILE nor dynamodb:TABLE.
 var ErrLocation = errors.New("a store is sqlite:FILE or dynamodb:TABLE")
@@ -71,7 +76,8 @@ func (l Location) Open(ctx context.Context) (Store, error) {
 }
 
 func (l Location) openTable(ctx context.Context) (Store, error) {
-	c, err := config.LoadDefaultConfig(ctx)
+	client := http.NewBuildableClient().WithTimeout(requestTime)
+	c, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(client))
 	if err != nil {
 		return Store{}, fmt.Errorf("loading the AWS configuration: %w", err)
 	}

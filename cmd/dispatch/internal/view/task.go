@@ -24,7 +24,7 @@ type Task struct {
 	RemovedAt   time.Time      `json:"removedAt,omitzero"`   // when its row may be deleted
 	Attempts    int            `json:"attempts"`             // of this run that count
 	Lapses      int            `json:"lapses,omitempty"`     // leases in a row that ended unsettled
-	Error       string         `json:"error,omitempty"`      // of the last attempt, if it failed
+	Error       string         `json:"error,omitempty"`      // of the last attempt, if it failed; or a note on what its receiver said
 	History     []Attempt      `json:"history,omitempty"`    // the last five attempts, oldest first
 	Request     *Request       `json:"request,omitempty"`    // absent where it cannot be read
 	Policy      *Policy        `json:"policy,omitempty"`

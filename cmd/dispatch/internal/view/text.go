@@ -78,7 +78,11 @@ func Story(w io.Writer, v Task, now time.Time) error {
 		line(name, "%s  %s, after %s", instant(a.At, now), status(a.Status), time.Duration(a.TookMs)*time.Millisecond)
 	}
 	if v.Error != "" {
-		line("last error", "%s", Plain(v.Error, 200))
+		name := "last error"
+		if v.State == dispatch.Delivered {
+			name = "note" // on what the receiver said
+		}
+		line(name, "%s", Plain(v.Error, 200))
 	}
 	v.next(line, now)
 	if err := t.Flush(); err != nil {
@@ -112,15 +116,27 @@ func (v Task) ask(line func(name, format string, args ...any)) {
 		codes += ", told to wait by " + p.WaitCodes.String()
 	}
 	line("answers", "%s", codes)
-	a := p.Attempts
-	policy := fmt.Sprintf("up to %d attempts, %s apart", a.Limit, Span(time.Duration(a.Interval)*time.Second))
+	line("policy", "%s, each given %s", policy(p.Attempts), Span(time.Duration(p.HTTPTimeout)*time.Second))
+}
+
+func policy(a dispatch.Attempts) string {
+	seconds := func(n int) string { return Span(time.Duration(n) * time.Second) }
+	text := fmt.Sprintf("up to %s", counted(a.Limit))
+	if len(a.Intervals) > 0 {
+		parts := make([]string, len(a.Intervals))
+		for i, n := range a.Intervals {
+			parts[i] = seconds(n)
+		}
+		return text + ", apart by " + strings.Join(parts, ", ")
+	}
+	text += ", " + seconds(a.Interval) + " apart"
 	if a.Backoff > 1 {
-		policy += fmt.Sprintf(", %v times as long after each", a.Backoff)
+		text += fmt.Sprintf(", %v times as long after each", a.Backoff)
 	}
 	if a.MaxInterval > 0 {
-		policy += fmt.Sprintf(", %s at most", Span(time.Duration(a.MaxInterval)*time.Second))
+		text += fmt.Sprintf(", %s at most", seconds(a.MaxInterval))
 	}
-	line("policy", "%s, each given %s", policy, Span(time.Duration(p.HTTPTimeout)*time.Second))
+	return text
 }
 
 // next tells where the task is now, and what comes next.

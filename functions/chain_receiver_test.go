@@ -1,0 +1,98 @@
+//go:build sam
+
+package functions_test
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"example.com/dispatch/functions/internal/samlocal"
+	"example.com/dispatch/pkg/dispatch/signature"
+)
+
+// port is the one that the event files call.
+const port = "8701"
+
+// call is one that arrived.
+type call struct {
+	at                        time.Time
+	method, path, id, attempt string
+	header                    http.Header
+	body                      []byte
+	signed                    signature.Call
+	signature                 error // what is wrong with it
+}
+
+// receiver is where the tasks go. It answers each path with its statuses, one after another.
+type receiver struct {
+	mu       sync.Mutex
+	statuses map[string][]int
+	verifier signature.Verifier
+	got      []call
+}
+
+// newReceiver listens on the address that containers call this machine by.
+func newReceiver(t *testing.T, statuses map[string][]int) *receiver {
+	t.Helper()
+	address, err := samlocal.Address()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort(address, port))
+	if err != nil {
+		t.Fatalf("the event files' port: %v", err)
+	}
+	r := &receiver{statuses: statuses}
+	server := &http.Server{Handler: r, ReadHeaderTimeout: time.Minute}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(l) }()
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := <-ended; err != http.ErrServerClosed {
+			t.Error(err)
+		}
+	})
+	return r
+}
+
+func (r *receiver) verifyWith(key signature.Key) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.verifier = signature.Verifier{
+		Keys: signature.JWKS{Keys: []signature.JWK{key.Public()}}, Issuer: "dispatch", Origin: "http://" + samlocal.Host + ":" + port,
+	}
+}
+
+// ServeHTTP implements [http.Handler].
+func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
+	body, err := io.ReadAll(request.Body)
+	if err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := call{
+		at: time.Now(), method: request.Method, path: request.URL.RequestURI(), header: request.Header, body: body,
+		id: request.Header.Get("Idempotency-Key"), attempt: request.Header.Get("Dispatch-Attempt"),
+	}
+	c.signed, c.signature = r.verifier.VerifyRequest(request, body)
+	r.got = append(r.got, c)
+	status := http.StatusTeapot
+	if left := r.statuses[c.path]; len(left) > 0 {
+		status, r.statuses[c.path] = left[0], left[1:]
+	}
+	w.WriteHeader(status)
+}
+
+func (r *receiver) all() []call {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]call(nil), r.got...)
+}
