@@ -36,6 +36,10 @@ func testClaim(t *testing.T, store dispatch.Store) {
 		{"exhausted", finalWith(dispatch.Exhausted), dispatch.ErrRefused},
 		{"expired and ended", finalWith(dispatch.Expired), dispatch.ErrRefused},
 		{"cancelled", finalWith(dispatch.Cancelled), dispatch.ErrRefused},
+		{"skipped", finalWith(dispatch.Skipped), dispatch.ErrRefused},
+		{"blocked", func(t *dispatch.Task) { t.State = dispatch.Blocked }, dispatch.ErrRefused},
+		{"held", func(t *dispatch.Task) { t.State = dispatch.Held }, dispatch.ErrRefused},
+		{"flagged", func(t *dispatch.Task) { t.Flag = true }, nil},
 	} {
 		sub(t, store, c.name, func(f fixture) {
 			task := f.put(f.task("a", c.change))

@@ -18,6 +18,7 @@ func testEdit(t *testing.T, store dispatch.Store) {
 			Doc: []byte("\x00doc"), Hash: []byte("hash"), Timeout: time.Minute, ExpireAt: later.Add(ms),
 			DueAt: later, Lane: dispatch.Lane(f.queue, "elsewhere", 9),
 			Progress: []dispatch.Progress{{Attempts: 5}}, Lapses: 7, TTL: later.Truncate(time.Second), Version: 1,
+			Flag: true, Identifier: "label",
 		}
 		got := f.edit(task.ID, func(t *dispatch.Task) error {
 			f.wantTask("seen", *t, task)
@@ -184,6 +185,9 @@ func testDelete(t *testing.T, store dispatch.Store) {
 		{"of an earlier generation", finalWith(dispatch.Delivered), -1, dispatch.ErrConflict},
 		{"of a later generation", finalWith(dispatch.Delivered), 1, dispatch.ErrConflict},
 		{"scheduled", func(*dispatch.Task) {}, 0, dispatch.ErrConflict},
+		{"blocked", func(t *dispatch.Task) { t.State = dispatch.Blocked }, 0, dispatch.ErrConflict},
+		{"held", func(t *dispatch.Task) { t.State = dispatch.Held }, 0, dispatch.ErrConflict},
+		{"skipped", finalWith(dispatch.Skipped), 0, nil},
 		{"leased", func(t *dispatch.Task) { t.Lease, t.Until = "token", now.Add(time.Minute) }, 0, dispatch.ErrConflict},
 	} {
 		sub(t, store, c.name, func(f fixture) {

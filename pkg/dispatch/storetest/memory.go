@@ -98,6 +98,8 @@ func (m *Memory) Settle(ctx context.Context, t dispatch.Task, callbacks ...dispa
 			return nil
 		case !there || row.Lease != t.Lease || row.Generation != t.Generation:
 			return fmt.Errorf("settling task %q: %w", t.ID, dispatch.ErrLeaseLost)
+		case slices.ContainsFunc(callbacks, func(c dispatch.Task) bool { return size(c) > dispatch.MaxRow }):
+			return fmt.Errorf("settling task %q with its callbacks: %w", t.ID, dispatch.ErrTooLarge)
 		}
 		t = copied(t)
 		row.State, row.Reason, row.EndedAt, row.DueAt, row.Lane = t.State, t.Reason, t.EndedAt, t.DueAt, t.Lane

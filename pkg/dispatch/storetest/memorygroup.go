@@ -24,7 +24,7 @@ func (m *Memory) handOver(ended dispatch.Task) dispatch.Hint {
 	if ended.Group != "" && m.tails[ended.Group] == ended.ID {
 		delete(m.tails, ended.Group)
 	}
-	if next, there := m.tasks[ended.Next]; there && next.State == dispatch.Blocked {
+	if next, there := m.tasks[ended.Next]; there {
 		next.State = dispatch.Scheduled
 		m.tasks[next.ID] = next
 	}

@@ -21,7 +21,7 @@ func testPut(t *testing.T, store dispatch.Store) {
 					{At: now.Add(-time.Minute), Status: 503, Took: 1234 * time.Millisecond},
 					{At: now.Add(-time.Second), Took: time.Millisecond}}},
 				{Attempts: 1}}
-			t.Version = 7
+			t.Version, t.Flag, t.Identifier = 7, true, "label \"ü\""
 		})
 		f.put(task)
 		f.wantRow("row", task)

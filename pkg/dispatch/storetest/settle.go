@@ -53,17 +53,17 @@ func testSettle(t *testing.T, store dispatch.Store) {
 		mine.Lane = dispatch.Lane(f.queue, "other lane", 7)
 		mine.Reason, mine.EndedAt, mine.TTL = "r", later, later.Truncate(time.Second)
 		want := settled(mine)
-		mine.Queue, mine.Run, mine.Doc, mine.Hash = "other", 9, []byte("other"), []byte("other")
+		mine.Queue, mine.Run, mine.Flag, mine.Doc, mine.Hash = "other", 9, true, []byte("other"), []byte("other")
 		mine.Timeout, mine.ExpireAt, mine.Until, mine.Version = time.Hour, later, later, 8
 		f.settle(mine)
 		f.wantRow("row", want)
 	})
 	sub(t, store, "clears what is zero", func(f fixture) {
 		task := f.put(f.task("a", func(t *dispatch.Task) {
-			t.Reason, t.EndedAt, t.Progress = "old", now, []dispatch.Progress{{Attempts: 3}}
+			t.Identifier, t.Reason, t.EndedAt, t.Progress = "old", "old", now, []dispatch.Progress{{Attempts: 3}}
 		}))
 		mine := f.claimed(task.ID, "token", now)
-		mine.Reason, mine.EndedAt, mine.Progress, mine.TTL = "", time.Time{}, nil, time.Time{}
+		mine.Identifier, mine.Reason, mine.EndedAt, mine.Progress, mine.TTL = "", "", time.Time{}, nil, time.Time{}
 		f.settle(mine)
 		f.wantRow("row", settled(mine))
 	})
