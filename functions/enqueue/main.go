@@ -8,6 +8,7 @@ import (
 	"example.com/dispatch/functions/internal/invoke"
 	"example.com/dispatch/functions/internal/wiring"
 	"example.com/dispatch/pkg/dispatch"
+	"example.com/dispatch/pkg/dispatch/rule"
 	"github.com/aws/aws-lambda-go/lambda"
 )
 
@@ -26,7 +27,7 @@ func build(e wiring.Environment, log *slog.Logger) (lambda.Handler, error) {
 	}
 	verb := &dispatch.Enqueue{
 		Store: store, Settings: dispatch.CachedSettings(store, time.Now, settingsAge), Invoke: functions.Handle,
-		Retention: e.Retention, TasksPerHandle: e.TasksPerHandle, AllowHTTP: len(e.AllowedNetworks) > 0, CanSign: e.Sign,
+		Retention: e.Retention, TasksPerHandle: e.TasksPerHandle, AllowHTTP: len(e.AllowedNetworks) > 0, CanSign: e.Sign, CheckRule: rule.Check,
 		Now: time.Now, Log: log,
 	}
 	if e.Precision == dispatch.PrecisionSecond && e.SweepFunction != "" {

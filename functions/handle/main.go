@@ -11,8 +11,11 @@ import (
 	"example.com/dispatch/functions/internal/wiring"
 	"example.com/dispatch/pkg/dispatch"
 	"example.com/dispatch/pkg/dispatch/egress"
+	"example.com/dispatch/pkg/dispatch/rule"
 	"github.com/aws/aws-lambda-go/lambda"
 )
+
+const settingsAge = 30 * time.Second // how late a handle may learn that a queue is paused
 
 func main() { wiring.Start(build) }
 
@@ -21,8 +24,9 @@ func build(e wiring.Environment, log *slog.Logger) (lambda.Handler, error) {
 		AllowedNetworks: e.AllowedNetworks, Workers: e.TasksPerHandle,
 		DisableKeepAlives: true, // a kept connection freezes between invocations
 	})
+	store := e.Store(e.TasksPerHandle)
 	return &function{client: client, signer: signingkey.New(e).Signer, verb: dispatch.Handle{
-		Store: e.Store(e.TasksPerHandle), Retention: e.Retention,
+		Store: store, Settings: dispatch.CachedSettings(store, time.Now, settingsAge), Rule: rule.Allows, Retention: e.Retention,
 		Now: time.Now, Token: rand.Text, Chance: mathrand.Float64, Log: log,
 	}}, nil
 }

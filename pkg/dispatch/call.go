@@ -33,5 +33,5 @@ type Answer struct {
 	Reason string         // and why
 	Note   string         // what was wrong with what it said, "" if nothing
 
-	Body []byte // the beginning of the answer's body: what a callback carries of it, at least 1 KB if there is as much
+	Body string // the first KB of the answer's body, if the task has a callback to carry it
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -97,13 +98,14 @@ func newReport(t Task, d Doc, a *Answer) report {
 	return r
 }
 
-// validText cuts the beginning of an answer to what a callback carries, at a character's end.
-func validText(b []byte) string {
-	b = b[:min(len(b), keptAnswer)]
-	for cut := len(b); cut > max(0, len(b)-utf8.UTFMax); cut-- {
-		if utf8.Valid(b[:cut]) {
-			return string(b[:cut])
+// validText cuts the beginning of an answer to what a callback carries, at a character's end; what is not
+// text becomes U+FFFD.
+func validText(s string) string {
+	s = s[:min(len(s), keptAnswer)]
+	for cut := len(s); cut > max(0, len(s)-utf8.UTFMax); cut-- {
+		if utf8.ValidString(s[:cut]) {
+			return s[:cut]
 		}
 	}
-	return string([]rune(string(b))) // not text: what is not valid becomes U+FFFD
+	return strings.ToValidUTF8(s, "\uFFFD")
 }

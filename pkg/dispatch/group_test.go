@@ -342,7 +342,7 @@ func TestCallbacks(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			inWorld(t, func(w *world) {
-				w.answers = []dispatch.Answer{{Status: test.status, Body: []byte(strings.Repeat("é", 1000))}, {Status: 200}}
+				w.answers = []dispatch.Answer{{Status: test.status, Body: strings.Repeat("é", 1000)}, {Status: 200}}
 				got := w.run(w.put("a", `,"body":{"x":1},"attempts":{"limit":1},"identifier":"seven"`+test.fields))
 				var told []dispatch.Task
 				for task := range w.store.List(w.Context(), dispatch.Filter{}) {

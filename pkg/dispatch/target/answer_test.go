@@ -229,6 +229,26 @@ func TestFailuresInOneLine(t *testing.T) {
 	}
 }
 
+// The beginning of an answer is kept for those that have somebody to tell.
+func TestAnswerIsKeptForACallback(t *testing.T) {
+	for _, size := range []int{0, 5, 1024, 5000, 100000} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			io.WriteString(w, strings.Repeat("x", size))
+		}))
+		for _, told := range []bool{false, true} {
+			c := callOf("POST", server.URL, "{}")
+			if told {
+				c.Doc.OnFailure = &dispatch.Callback{}
+			}
+			want := map[bool]int{true: min(size, keptAnswer), false: 0}[told]
+			if a := (HTTP{Client: local(1)}).Send(t.Context(), c); a.Status != 200 || len(a.Body) != want {
+				t.Errorf("%d bytes, told %t: status %d, %d kept, want %d", size, told, a.Status, len(a.Body), want)
+			}
+		}
+		server.Close()
+	}
+}
+
 func TestCertificates(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.NotFoundHandler())
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)

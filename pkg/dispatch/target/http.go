@@ -3,6 +3,7 @@
 package target
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -15,6 +16,9 @@ import (
 
 // maxAnswer is how much of an answer's body is read, in bytes; the rest is dropped, and the connection with it.
 const maxAnswer = 64 << 10
+
+// keptAnswer is how much of it is kept for a callback, in bytes.
+const keptAnswer = 1 << 10
 
 // HTTP sends calls to http: and https: targets. It is safe for concurrent use.
 type HTTP struct {
@@ -43,12 +47,22 @@ func (h HTTP) Send(ctx context.Context, c dispatch.Call) dispatch.Answer {
 		return dispatch.Answer{Error: failure(ctx, c.Timeout, err)}
 	}
 	defer response.Body.Close()
+	a := dispatch.Answer{Status: response.StatusCode}
 	if response.Body != http.NoBody {
-		if _, err := io.CopyN(io.Discard, response.Body, maxAnswer); err != nil && err != io.EOF {
+		var kept bytes.Buffer
+		var beginning io.Writer = io.Discard
+		if c.Doc.OnFailure != nil || c.Doc.OnSuccess != nil {
+			beginning = &kept
+		}
+		_, err := io.CopyN(beginning, response.Body, keptAnswer)
+		if err == nil {
+			_, err = io.CopyN(io.Discard, response.Body, maxAnswer-keptAnswer)
+		}
+		if err != nil && err != io.EOF {
 			return dispatch.Answer{Error: brokenOff(ctx, c.Timeout, err)}
 		}
+		a.Body = kept.String()
 	}
-	a := dispatch.Answer{Status: response.StatusCode}
 	if wait := response.Header["Retry-After"]; len(wait) > 0 {
 		a.RetryAfter = retryAfter(wait[0], h.now())
 	}
