@@ -42,12 +42,12 @@ func TestSettleFenced(t *testing.T) {
 	for _, ahead := range []int64{-1, 1} {
 		stale := delivered(task)
 		stale.Generation += ahead
-		if err := s.Settle(t.Context(), stale); !errors.Is(err, dispatch.ErrLeaseLost) {
+		if _, err := s.Settle(t.Context(), stale); !errors.Is(err, dispatch.ErrLeaseLost) {
 			t.Errorf("generation %+d: %v, want that the lease is lost", ahead, err)
 		}
 	}
 	wantRow(t, s, "a", task)
-	if err := s.Settle(t.Context(), dispatch.Task{ID: "absent", Lease: "mine"}); !errors.Is(err, dispatch.ErrLeaseLost) {
+	if _, err := s.Settle(t.Context(), dispatch.Task{ID: "absent", Lease: "mine"}); !errors.Is(err, dispatch.ErrLeaseLost) {
 		t.Errorf("absent: %v, want that the lease is lost", err)
 	}
 }
@@ -69,7 +69,7 @@ func TestEditFenced(t *testing.T) {
 				}
 			}))
 			var seen []dispatch.Task
-			if _, err := s.Edit(t.Context(), task.ID, func(t *dispatch.Task) error { seen = append(seen, *t); return nil }); err != nil {
+			if _, _, err := s.Edit(t.Context(), task.ID, func(t *dispatch.Task) error { seen = append(seen, *t); return nil }); err != nil {
 				t.Error(err)
 			}
 			if len(seen) != 2 || seen[1].Generation != task.Generation || seen[1].State != task.State || seen[1].Lease != task.Lease {

@@ -15,15 +15,14 @@ func (s Store) Delete(ctx context.Context, id string, generation int64) error {
 	if !storable(id) {
 		return nil
 	}
+	values := liveStates()
+	values[":generation"] = number(generation)
 	_, err := s.Client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
-		TableName:                &s.Table,
-		Key:                      key(id),
-		ConditionExpression:      aws.String("#generation = :generation AND #state <> :scheduled"),
-		ExpressionAttributeNames: aliases("generation", "state"),
-		ExpressionAttributeValues: row{
-			":generation": number(generation),
-			":scheduled":  text(string(dispatch.Scheduled)),
-		},
+		TableName:                           &s.Table,
+		Key:                                 key(id),
+		ConditionExpression:                 aws.String("#generation = :generation AND NOT " + live),
+		ExpressionAttributeNames:            aliases("generation", "state"),
+		ExpressionAttributeValues:           values,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}, untilDone)
 	old, no := refused(err)

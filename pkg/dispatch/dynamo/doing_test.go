@@ -65,11 +65,12 @@ func claimedOnce(t dispatch.Task) dispatch.Task {
 }
 
 func doSettle(ctx context.Context, s dynamo.Store, task dispatch.Task) error {
-	return s.Settle(ctx, delivered(task))
+	_, err := s.Settle(ctx, delivered(task))
+	return err
 }
 
 func doEdit(ctx context.Context, s dynamo.Store, task dispatch.Task) error {
-	edited, err := s.Edit(ctx, task.ID, func(t *dispatch.Task) error { t.Run++; return nil })
+	edited, _, err := s.Edit(ctx, task.ID, func(t *dispatch.Task) error { t.Run++; return nil })
 	if err == nil && (edited.Run != task.Run+1 || edited.Generation != task.Generation+1) {
 		return errors.New("the edit returns another row than it wrote")
 	}

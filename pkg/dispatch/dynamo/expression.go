@@ -1,8 +1,11 @@
 package dynamo
 
 import (
+	"maps"
 	"slices"
 	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
 // aliases maps #name to each name: many attributes' names are words that DynamoDB reserves. All of them must occur in
@@ -34,3 +37,39 @@ func assign(r row, names []string, values row) string {
 	}
 	return update
 }
+
+// condition is made of clauses, all of which must hold.
+type condition struct {
+	clauses []string
+	names   map[string]string
+	values  row
+}
+
+// equal adds that an attribute has this value.
+func (c *condition) equal(name string, v types.AttributeValue) {
+	c.add("#"+name+" = :was_"+name, name)
+	if c.values == nil {
+		c.values = row{}
+	}
+	c.values[":was_"+name] = v
+}
+
+// same adds that an attribute is this text, or is missing if the text is empty.
+func (c *condition) same(name, s string) {
+	if s == "" {
+		c.add("attribute_not_exists(#"+name+")", name)
+		return
+	}
+	c.equal(name, text(s))
+}
+
+func (c *condition) add(clause, name string) {
+	c.clauses = append(c.clauses, clause)
+	if c.names == nil {
+		c.names = map[string]string{}
+	}
+	maps.Copy(c.names, aliases(name))
+}
+
+// String is the condition's expression.
+func (c *condition) String() string { return strings.Join(c.clauses, " AND ") }

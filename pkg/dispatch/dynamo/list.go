@@ -14,29 +14,58 @@ import (
 // List implements [dispatch.Store]. Of the whole store it reads every row of the table, and is billed for it.
 func (s Store) List(ctx context.Context, f dispatch.Filter) iter.Seq2[dispatch.Task, error] {
 	return func(yield func(dispatch.Task, error) bool) {
-		if len(f.Lanes) == 0 {
-			s.scan(ctx, f, yield)
-			return
-		}
-		for _, lane := range f.Lanes {
-			if !s.listLane(ctx, lane, f, yield) {
-				return
+		switch {
+		case len(f.Lanes) > 0:
+			for _, lane := range f.Lanes {
+				q := s.laneQuery(lane)
+				q.ScanIndexForward = aws.Bool(!f.Newest)
+				if !s.list(ctx, fmt.Sprintf("lane %q", lane), s.entries(ctx, q), f, yield, func(r row) bool {
+					d := decoder{row: r}
+					return d.text("lane") == lane
+				}) {
+					return
+				}
 			}
+		case len(f.Identifiers) > 0:
+			for _, identifier := range slices.Compact(slices.Sorted(slices.Values(f.Identifiers))) {
+				if identifier == "" || len(identifier) > maxID { // DynamoDB has no such keys
+					continue
+				}
+				what := fmt.Sprintf("identifier %q", identifier)
+				if !s.list(ctx, what, s.entries(ctx, s.identifierQuery(identifier)), f, yield, func(r row) bool {
+					d := decoder{row: r}
+					return d.text("identifier") == identifier
+				}) {
+					return
+				}
+			}
+		case f.Identified:
+			s.list(ctx, "all that have an identifier", s.identified(ctx), f, yield, func(row) bool { return true })
+		default:
+			s.scan(ctx, f, yield)
 		}
 	}
 }
 
-// listLane yields a lane's tasks and reports whether to go on.
-func (s Store) listLane(ctx context.Context, lane string, f dispatch.Filter, yield func(dispatch.Task, error) bool) bool {
-	q := s.laneQuery(lane)
-	q.ScanIndexForward = aws.Bool(!f.Newest)
-	for page, err := range s.entries(ctx, q) {
+// list yields the tasks of an index's entries, in their order, but for those that belong there no more, and reports
+// whether to go on.
+func (s Store) list(ctx context.Context, what string, pages iter.Seq2[[]dispatch.Hint, error], f dispatch.Filter,
+	yield func(dispatch.Task, error) bool, belongs func(row) bool,
+) bool {
+	for page, err := range pages {
 		if err != nil {
-			yield(dispatch.Task{}, fmt.Errorf("listing lane %q: %w", lane, err))
+			yield(dispatch.Task{}, fmt.Errorf("listing %s: %w", what, err))
 			return false
 		}
 		for batch := range slices.Chunk(page, maxKeys) {
-			if !s.listBatch(ctx, lane, batch, f, yield) {
+			tasks, err := s.tasks(ctx, batch, belongs)
+			for _, t := range tasks {
+				if wanted(t, f) && !yield(t, nil) {
+					return false
+				}
+			}
+			if err != nil {
+				yield(dispatch.Task{}, fmt.Errorf("listing %s: %w", what, err))
 				return false
 			}
 		}
@@ -44,35 +73,61 @@ func (s Store) listLane(ctx context.Context, lane string, f dispatch.Filter, yie
 	return true
 }
 
-// listBatch yields the tasks of some of a lane's entries, in their order, but for those that have left the lane since.
-func (s Store) listBatch(ctx context.Context, lane string, batch []dispatch.Hint, f dispatch.Filter,
-	yield func(dispatch.Task, error) bool,
-) bool {
+// tasks reads the tasks of some entries, in their order, that belong to the index still.
+func (s Store) tasks(ctx context.Context, batch []dispatch.Hint, belongs func(row) bool) ([]dispatch.Task, error) {
 	ids := make([]string, len(batch))
 	for i, hint := range batch {
 		ids[i] = hint.ID
 	}
 	found, err := s.rows(ctx, ids)
 	if err != nil {
-		yield(dispatch.Task{}, fmt.Errorf("reading the tasks of lane %q: %w", lane, err))
-		return false
+		return nil, fmt.Errorf("reading its tasks: %w", err)
 	}
-	for _, hint := range batch {
-		r, ok := found[hint.ID]
-		if !ok {
+	var tasks []dispatch.Task
+	for _, id := range ids {
+		r, ok := found[id]
+		if !ok || !belongs(r) {
 			continue
 		}
-		delete(found, hint.ID) // an index that lags may have a second entry
+		delete(found, id) // an index that lags may have a second entry
 		t, err := decode(r)
 		if err != nil {
-			yield(dispatch.Task{}, fmt.Errorf("listing lane %q: %w", lane, err))
-			return false
+			return tasks, err
 		}
-		if t.Lane == lane && wanted(t, f) && !yield(t, nil) {
-			return false
+		tasks = append(tasks, t)
+	}
+	return tasks, nil
+}
+
+// identifierQuery asks for the entries of the tasks with this identifier.
+func (s Store) identifierQuery(identifier string) *dynamodb.QueryInput {
+	return &dynamodb.QueryInput{
+		TableName:                 &s.Table,
+		IndexName:                 aws.String(Identifiers),
+		KeyConditionExpression:    aws.String("#identifier = :identifier"),
+		ExpressionAttributeNames:  aliases("identifier"),
+		ExpressionAttributeValues: row{":identifier": text(identifier)},
+		Limit:                     aws.Int32(maxPage),
+	}
+}
+
+// identified yields the pages of the whole index of identifiers; an error ends it.
+func (s Store) identified(ctx context.Context) iter.Seq2[[]dispatch.Hint, error] {
+	return func(yield func([]dispatch.Hint, error) bool) {
+		in := &dynamodb.ScanInput{TableName: &s.Table, IndexName: aws.String(Identifiers), Limit: aws.Int32(maxPage)}
+		for {
+			out, err := s.Client.Scan(ctx, in, untilDone)
+			if err != nil {
+				yield(nil, failure(ctx, err))
+				return
+			}
+			page, err := hints(out.Items)
+			if !yield(page, err) || err != nil || len(out.LastEvaluatedKey) == 0 {
+				return
+			}
+			in.ExclusiveStartKey = out.LastEvaluatedKey
 		}
 	}
-	return true
 }
 
 func (s Store) scan(ctx context.Context, f dispatch.Filter, yield func(dispatch.Task, error) bool) {
@@ -104,5 +159,7 @@ func (s Store) scan(ctx context.Context, f dispatch.Filter, yield func(dispatch.
 }
 
 func wanted(t dispatch.Task, f dispatch.Filter) bool {
-	return (f.Queue == "" || t.Queue == f.Queue) && (f.State == "" || t.State == f.State)
+	identified := !f.Identified && len(f.Identifiers) == 0 || t.Identifier != "" &&
+		(len(f.Identifiers) == 0 || slices.Contains(f.Identifiers, t.Identifier))
+	return identified && (f.Queue == "" || t.Queue == f.Queue) && (f.State == "" || t.State == f.State)
 }

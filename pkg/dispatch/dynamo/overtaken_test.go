@@ -119,7 +119,7 @@ func TestOvertakenUnanswered(t *testing.T) {
 		task := prepare(t, s, t.Name(), []step{put, claim})
 		next := dispatch.Task{ID: task.ID}
 		faults.Next("UpdateItem", 1, dynamotest.Lost(func() { claim(t, other, &next) }))
-		if err := s.Settle(t.Context(), task); !errors.Is(err, dispatch.ErrLeaseLost) {
+		if _, err := s.Settle(t.Context(), task); !errors.Is(err, dispatch.ErrLeaseLost) {
 			t.Errorf("error %v, want that the lease is lost", err)
 		}
 		wantRow(t, s, task.ID, next)

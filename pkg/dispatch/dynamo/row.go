@@ -1,6 +1,7 @@
 package dynamo
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"time"
@@ -32,6 +33,12 @@ func encode(t dispatch.Task) (row, error) {
 	setNumber(r, "expireAt", dispatch.Millis(t.ExpireAt))
 	setText(r, "lease", t.Lease)
 	setNumber(r, "until", dispatch.Millis(t.Until))
+	if t.Flag {
+		r["flag"] = number(1)
+	}
+	setText(r, "group", t.Group)
+	setText(r, "prev", t.Prev)
+	setText(r, "next", t.Next)
 	return r, nil
 }
 
@@ -45,20 +52,30 @@ func outcome(t dispatch.Task) (row, error) {
 	setText(r, "reason", t.Reason)
 	setNumber(r, "endedAt", dispatch.Millis(t.EndedAt))
 	setNumber(r, "dueAt", dispatch.Millis(t.DueAt))
-	setText(r, "lane", t.Lane)
+	setText(r, laneName(t.State), t.Lane)
+	setText(r, "identifier", t.Identifier)
 	setBytes(r, "progress", progress)
 	setNumber(r, "lapses", int64(t.Lapses))
 	setNumber(r, "ttl", seconds(t.TTL))
 	return r, nil
 }
 
+// laneName is the attribute that keeps a task's lane: that of the index, or another while it waits for its turn or for
+// a person.
+func laneName(s dispatch.State) string {
+	if s == dispatch.Blocked || s == dispatch.Held {
+		return "home"
+	}
+	return "lane"
+}
+
 func outcomeNames() []string {
-	return []string{"state", "reason", "endedAt", "dueAt", "lane", "progress", "lapses", "ttl"}
+	return []string{"state", "reason", "endedAt", "dueAt", "lane", "home", "identifier", "progress", "lapses", "ttl"}
 }
 
 func names() []string {
 	return append(outcomeNames(), "id", "generation", "timeout", "version", "queue", "run", "doc", "hash", "expireAt",
-		"lease", "until")
+		"lease", "until", "flag", "group", "prev", "next")
 }
 
 // decode is the inverse of encode.
@@ -76,11 +93,16 @@ func decode(r row) (dispatch.Task, error) {
 		Timeout:    time.Duration(d.number("timeout")) * time.Millisecond,
 		ExpireAt:   dispatch.FromMillis(d.number("expireAt")),
 		DueAt:      dispatch.FromMillis(d.number("dueAt")),
-		Lane:       d.text("lane"),
+		Lane:       cmp.Or(d.text("lane"), d.text("home")),
 		Lease:      d.text("lease"),
 		Until:      dispatch.FromMillis(d.number("until")),
 		Generation: d.number("generation"),
 		Lapses:     int(d.number("lapses")),
+		Flag:       d.number("flag") != 0,
+		Identifier: d.text("identifier"),
+		Group:      d.text("group"),
+		Prev:       d.text("prev"),
+		Next:       d.text("next"),
 		TTL:        dispatch.FromMillis(d.number("ttl") * 1000),
 		Version:    int(d.number("version")),
 	}

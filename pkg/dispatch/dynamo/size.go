@@ -11,6 +11,21 @@ import (
 // error of 200 bytes JSON may escape sixfold (1500). A row that could be put but not claimed would never be called.
 const growth = 2 << 10
 
+// room is how much the row may gain: what any task may, and a member of a group the ids of the members before and behind
+// it, of which the latter comes when it must not fail.
+func room(r row) int {
+	n := growth
+	if r["group"] == nil {
+		return n
+	}
+	for _, name := range []string{"prev", "next"} {
+		if r[name] == nil {
+			n += len(name) + maxID
+		}
+	}
+	return n
+}
+
 // fits fails with [dispatch.ErrTooLarge] if the row, with room to grow by so much, is over [dispatch.MaxRow].
 func fits(r row, growth int) error {
 	if n := size(r); n+growth > dispatch.MaxRow {

@@ -1,8 +1,11 @@
-// Package dynamo keeps tasks in a DynamoDB table: a [dispatch.Store] whose every rule is a condition of one write.
+// Package dynamo keeps tasks in a DynamoDB table: a [dispatch.Store] whose every rule is a condition of one write, or of
+// one transaction where a task's neighbours in its group, or callbacks, change with it.
 //
-// The table's only key is id (S). Its index "lanes" has the partition key lane (S) and the sort key dueAt (N) and
-// holds keys only; rows without a lane are not in it. Times are in ms since 1970, but ttl, DynamoDB's time to live,
-// is in seconds. Attributes with a zero value are left out.
+// The table's only key is id (S). Its index "lanes" has the partition key lane (S) and the sort key dueAt (N), its index
+// "identifiers" the partition key identifier (S). They hold keys only; rows without the attribute are not in them, so the
+// lane of a task that is blocked or held is kept as home. A group with a live member has a row /group/<name> whose tail
+// is the last one's id. Times are in ms since 1970, but ttl, DynamoDB's time to live, is in seconds. Attributes with a
+// zero value are left out.
 package dynamo
 
 import (
@@ -16,8 +19,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 )
 
-// Index is the name of the table's index of lanes.
-const Index = "lanes"
+const (
+	// Index is the name of the table's index of lanes.
+	Index = "lanes"
+	// Identifiers is the name of the table's index of identifiers.
+	Identifiers = "identifiers"
+)
 
 const (
 	// parallel is how many requests one call has under way at most.

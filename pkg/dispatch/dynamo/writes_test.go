@@ -94,7 +94,7 @@ func claimRefused(t *testing.T, s dynamo.Store, task *dispatch.Task) {
 
 func settle(t *testing.T, s dynamo.Store, task *dispatch.Task) {
 	t.Helper()
-	if err := s.Settle(t.Context(), *task); err != nil {
+	if _, err := s.Settle(t.Context(), *task); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -123,7 +123,7 @@ func fail(t *testing.T, s dynamo.Store, task *dispatch.Task) {
 
 func edit(t *testing.T, s dynamo.Store, task *dispatch.Task, change func(*dispatch.Task)) {
 	t.Helper()
-	edited, err := s.Edit(t.Context(), task.ID, func(t *dispatch.Task) error { change(t); return nil })
+	edited, _, err := s.Edit(t.Context(), task.ID, func(t *dispatch.Task) error { change(t); return nil })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"example.com/dispatch/pkg/dispatch/dynamo"
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
@@ -21,6 +20,13 @@ func CreateTable(ctx context.Context, client *dynamodb.Client, name string) erro
 	part := func(name string, kind types.KeyType) types.KeySchemaElement {
 		return types.KeySchemaElement{AttributeName: &name, KeyType: kind}
 	}
+	index := func(name string, parts ...types.KeySchemaElement) types.GlobalSecondaryIndex {
+		return types.GlobalSecondaryIndex{
+			IndexName:  &name,
+			KeySchema:  parts,
+			Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly},
+		}
+	}
 	_, err := client.CreateTable(ctx, &dynamodb.CreateTableInput{
 		TableName:   &name,
 		BillingMode: types.BillingModePayPerRequest,
@@ -28,13 +34,13 @@ func CreateTable(ctx context.Context, client *dynamodb.Client, name string) erro
 			attribute("id", types.ScalarAttributeTypeS),
 			attribute("lane", types.ScalarAttributeTypeS),
 			attribute("dueAt", types.ScalarAttributeTypeN),
+			attribute("identifier", types.ScalarAttributeTypeS),
 		},
 		KeySchema: []types.KeySchemaElement{part("id", types.KeyTypeHash)},
-		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{{
-			IndexName:  aws.String(dynamo.Index),
-			KeySchema:  []types.KeySchemaElement{part("lane", types.KeyTypeHash), part("dueAt", types.KeyTypeRange)},
-			Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly},
-		}},
+		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{
+			index(dynamo.Index, part("lane", types.KeyTypeHash), part("dueAt", types.KeyTypeRange)),
+			index(dynamo.Identifiers, part("identifier", types.KeyTypeHash)),
+		},
 	})
 	if err != nil {
 		return fmt.Errorf("creating table %s: %w", name, err)

@@ -1,0 +1,161 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"example.com/dispatch/pkg/dispatch"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// errBehind is of members that were not put because one before them was not.
+var errBehind = errors.New("the one before it in its group was not put")
+
+// member is one of a group that is to be put, and where to say what became of it.
+type member struct {
+	task   dispatch.Task
+	size   int // of its row, at most
+	result *dispatch.Result
+}
+
+// putMembers puts members of one group in their order, up to the first that cannot be put.
+func (s Store) putMembers(ctx context.Context, now time.Time, members []member) {
+	for i := range members {
+		m := &members[i]
+		m.task.Prev, m.task.Next = "", ""
+		r, err := newRow(m.task)
+		if err != nil {
+			m.result.Err = err
+			fail(members[i+1:], errBehind)
+			members = members[:i]
+			break
+		}
+		m.size = size(r) + room(r)
+	}
+	for len(members) > 0 {
+		n := together(members)
+		if err := s.putChain(ctx, now, slices.Clone(members[:n])); err != nil {
+			fail(members[n:], errBehind)
+			return
+		}
+		members = members[n:]
+	}
+}
+
+func fail(members []member, err error) {
+	for _, m := range members {
+		m.result.Err = err
+	}
+}
+
+// together returns how many of the members one transaction puts, which writes two other rows at most.
+func together(members []member) int {
+	n, bytes := 0, 0
+	for n < min(len(members), maxItems-2) {
+		bytes += members[n].size
+		if n > 0 && bytes > maxTogether {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+// putChain puts members behind one another and the group's tail, all in one transaction. Those that are there already
+// are left out. An error is that of all that are not.
+func (s Store) putChain(ctx context.Context, now time.Time, chain []member) error {
+	l := line{group: chain[0].task.Group}
+	for tries := 0; len(chain) > 0; {
+		var err error
+		if l.tail, err = s.tail(ctx, l.group); err != nil {
+			fail(chain, err)
+			return err
+		}
+		own := slices.IndexFunc(chain, func(m member) bool { return m.task.ID == l.tail })
+		if own >= 0 {
+			r, err := s.read(ctx, l.tail)
+			if err != nil {
+				fail(chain, err)
+				return err
+			}
+			if !isAbsent(r, now) { // an earlier try may have put it
+				*chain[own].result = existing(r, chain[own].task)
+				chain = slices.Delete(chain, own, own+1)
+				continue
+			}
+			l.gone = l.tail
+		}
+		rows, items, err := s.chainItems(l, chain, now)
+		if err == nil && l.tail != "" && l.tail == l.gone && own < 0 {
+			items = append(items, s.stillGone(l))
+		}
+		var verdicts []verdict
+		if err == nil {
+			verdicts, err = s.commit(ctx, items)
+		}
+		if err != nil {
+			fail(chain, err)
+			return err
+		}
+		if verdicts == nil {
+			for i, m := range chain {
+				m.result.Task, m.result.Err = decode(rows[i])
+				m.result.Task.Next = "" // as it was when it was put
+			}
+			return nil
+		}
+		if l.prev() != "" {
+			l.learn(verdicts[len(chain)])
+		}
+		missing := chain[:0:0]
+		for i, m := range chain {
+			if verdicts[i].refused {
+				*m.result = existing(verdicts[i].row, m.task)
+				continue
+			}
+			missing = append(missing, m)
+		}
+		if len(missing) == len(chain) { // somebody else joined or left
+			tries++
+			if err := pause(ctx, tries); err != nil {
+				fail(chain, err)
+				return err
+			}
+		}
+		chain = missing
+	}
+	return nil
+}
+
+// chainItems returns the members' rows, and the writes of a transaction that puts them.
+func (s Store) chainItems(l line, chain []member, now time.Time) ([]row, []types.TransactWriteItem, error) {
+	rows := make([]row, len(chain))
+	items := make([]types.TransactWriteItem, len(chain), maxItems)
+	prev := l.prev()
+	for i, m := range chain {
+		t := m.task
+		if t.Prev = prev; prev != "" {
+			t.State = dispatch.Blocked
+		}
+		if prev = t.ID; i+1 < len(chain) {
+			t.Next = chain[i+1].task.ID
+		}
+		r, err := encode(t)
+		if err != nil {
+			return nil, nil, err
+		}
+		rows[i] = r
+		items[i].Put = &types.Put{
+			TableName:                           &s.Table,
+			Item:                                r,
+			ConditionExpression:                 aws.String(absent),
+			ExpressionAttributeNames:            aliases("id", "ttl"),
+			ExpressionAttributeValues:           row{":now": number(now.Unix())},
+			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		}
+	}
+	return rows, append(items, s.join(l, chain[0].task.ID, prev)...), nil
+}
