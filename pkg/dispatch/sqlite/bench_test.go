@@ -105,7 +105,7 @@ func BenchmarkCycle(b *testing.B) {
 					b.Error(r.Err)
 				}
 				time.Sleep(c.took)
-				if err := s.Settle(b.Context(), end(r.Task)); err != nil {
+				if _, err := s.Settle(b.Context(), end(r.Task)); err != nil {
 					b.Error(err)
 				}
 			})
@@ -135,7 +135,7 @@ func BenchmarkClaimMany(b *testing.B) {
 	for range 200 {
 		wg.Go(func() {
 			for t := range claimed {
-				if err := s.Settle(b.Context(), end(t)); err != nil {
+				if _, err := s.Settle(b.Context(), end(t)); err != nil {
 					b.Error(err)
 				}
 			}

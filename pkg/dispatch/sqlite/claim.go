@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"example.com/dispatch/pkg/dispatch"
@@ -41,36 +40,4 @@ func (s *Store) Claim(ctx context.Context, ids []string, l dispatch.Lease) []dis
 func claimable(t dispatch.Task, l dispatch.Lease) bool {
 	return t.State == dispatch.Scheduled && !t.DueAt.After(l.At.Add(dispatch.ClaimAhead)) && t.Timeout <= l.Left &&
 		t.Version <= dispatch.FormatVersion && !t.Leased(l.At)
-}
-
-const settleTask = `UPDATE tasks SET state=?, reason=?, ended_at=?, due_at=?, lane=?, progress=?, lapses=?, ttl=?,
-	lease=NULL, until=0 WHERE id=? AND lease=? AND generation=?`
-
-// Settle implements [dispatch.Store].
-func (s *Store) Settle(ctx context.Context, t dispatch.Task) error {
-	progress, err := dispatch.EncodeProgress(t.Progress)
-	if err == nil && size(t, progress) > dispatch.MaxRow {
-		err = dispatch.ErrTooLarge
-	}
-	if err != nil {
-		return fmt.Errorf("settling task %q: %w", t.ID, err)
-	}
-	lost := false
-	err = s.writer.write(ctx, 1, func(c *session) error {
-		changed, err := c.exec(settleTask, string(t.State), t.Reason, dispatch.Millis(t.EndedAt), dispatch.Millis(t.DueAt),
-			text(t.Lane), blob(progress), int64(t.Lapses), seconds(t.TTL), t.ID, t.Lease, t.Generation)
-		if err != nil || changed == 1 {
-			return err
-		}
-		settled, err := c.number(`SELECT count(*) FROM tasks WHERE id=? AND lease IS NULL AND generation=?`, t.ID, t.Generation)
-		lost = settled == 0
-		return err
-	})
-	if err == nil && lost {
-		err = dispatch.ErrLeaseLost
-	}
-	if err != nil {
-		return fmt.Errorf("settling task %q: %w", t.ID, err)
-	}
-	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"slices"
 
 	"example.com/dispatch/pkg/dispatch"
 )
@@ -16,7 +17,10 @@ const (
 )
 
 // listed is where a page ended: the next one goes on from there.
-type listed struct{ at, rowid int64 }
+type listed struct {
+	at, rowid  int64
+	identifier string
+}
 
 // step is one statement of a page, and its first arguments.
 type step struct {
@@ -29,45 +33,68 @@ const (
 	matching = ` AND (?='' OR queue=?) AND (?='' OR state=?) `
 )
 
-// listing returns the steps of a page of one lane, in two for the reason given at dueThen, or of the whole store.
-func listing(lane string, newest bool) (steps []step, from listed) {
+// listing is a part of a List: the steps of each page, in two where one would walk again over what earlier pages
+// had (see dueThen), and where the first page begins.
+type listing struct {
+	steps []step
+	from  listed
+}
+
+// listings returns the parts of a List: lanes, or identifiers, or all rows that have one, or the whole store.
+func listings(f dispatch.Filter) (parts []listing) {
+	switch {
+	case len(f.Lanes) > 0:
+		for _, lane := range f.Lanes {
+			parts = append(parts, laneListing(lane, f.Newest))
+		}
+	case len(f.Identifiers) > 0:
+		for _, id := range slices.Compact(slices.Sorted(slices.Values(f.Identifiers))) {
+			parts = append(parts, listing{[]step{
+				{listRows + `identifier=? AND rowid>?` + matching + `ORDER BY rowid LIMIT ?`, func(l listed) []driver.Value { return []driver.Value{id, l.rowid} }},
+			}, listed{rowid: math.MinInt64}})
+		}
+	case f.Identified:
+		parts = append(parts, listing{[]step{
+			{listRows + `identifier=? AND rowid>?` + matching + `ORDER BY rowid LIMIT ?`, func(l listed) []driver.Value { return []driver.Value{l.identifier, l.rowid} }},
+			{listRows + `identifier>?` + matching + `ORDER BY identifier, rowid LIMIT ?`, func(l listed) []driver.Value { return []driver.Value{l.identifier} }},
+		}, listed{rowid: math.MinInt64}})
+	default:
+		parts = append(parts, listing{[]step{
+			{listRows + `rowid>?` + matching + `ORDER BY rowid LIMIT ?`, func(l listed) []driver.Value { return []driver.Value{l.rowid} }},
+		}, listed{rowid: math.MinInt64}})
+	}
+	return parts
+}
+
+func laneListing(lane string, newest bool) listing {
 	then := func(l listed) []driver.Value { return []driver.Value{lane, l.at, l.rowid} }
 	after := func(l listed) []driver.Value { return []driver.Value{lane, l.at} }
-	switch {
-	case lane == "":
-		return []step{{listRows + `rowid>?` + matching + `ORDER BY rowid LIMIT ?`, func(l listed) []driver.Value { return []driver.Value{l.rowid} }}},
-			listed{math.MinInt64, math.MinInt64}
-	case newest:
-		return []step{
+	if newest {
+		return listing{[]step{
 			{listRows + `lane=? AND due_at=? AND rowid<?` + matching + `ORDER BY rowid DESC LIMIT ?`, then},
 			{listRows + `lane=? AND due_at<?` + matching + `ORDER BY due_at DESC, rowid DESC LIMIT ?`, after},
-		}, listed{math.MaxInt64, math.MaxInt64}
-	default:
-		return []step{
-			{listRows + `lane=? AND due_at=? AND rowid>?` + matching + `ORDER BY rowid LIMIT ?`, then},
-			{listRows + `lane=? AND due_at>?` + matching + `ORDER BY due_at, rowid LIMIT ?`, after},
-		}, listed{math.MinInt64, math.MinInt64}
+		}, listed{at: math.MaxInt64, rowid: math.MaxInt64}}
 	}
+	return listing{[]step{
+		{listRows + `lane=? AND due_at=? AND rowid>?` + matching + `ORDER BY rowid LIMIT ?`, then},
+		{listRows + `lane=? AND due_at>?` + matching + `ORDER BY due_at, rowid LIMIT ?`, after},
+	}, listed{at: math.MinInt64, rowid: math.MinInt64}}
 }
 
 // List implements [dispatch.Store].
 func (s *Store) List(ctx context.Context, f dispatch.Filter) iter.Seq2[dispatch.Task, error] {
 	return func(yield func(dispatch.Task, error) bool) {
-		lanes := f.Lanes
-		if len(lanes) == 0 {
-			lanes = []string{""}
-		}
-		for _, lane := range lanes {
-			if !s.list(ctx, f, lane, yield) {
+		for _, part := range listings(f) {
+			if !s.list(ctx, f, part, yield) {
 				return
 			}
 		}
 	}
 }
 
-// list yields one lane, or the whole store, page by page, and returns false when the iteration is over.
-func (s *Store) list(ctx context.Context, f dispatch.Filter, lane string, yield func(dispatch.Task, error) bool) bool {
-	steps, end := listing(lane, f.Newest)
+// list yields one part page by page, and returns false when the iteration is over.
+func (s *Store) list(ctx context.Context, f dispatch.Filter, part listing, yield func(dispatch.Task, error) bool) bool {
+	end := part.from
 	for more := true; more; {
 		var tasks []dispatch.Task
 		read := 0
@@ -78,14 +105,14 @@ func (s *Store) list(ctx context.Context, f dispatch.Filter, lane string, yield 
 				return false, err
 			}
 			end.rowid, _ = v[0].(int64)
-			end.at = dispatch.Millis(t.DueAt)
+			end.at, end.identifier = dispatch.Millis(t.DueAt), t.Identifier
 			tasks = append(tasks, t)
 			read += len(t.Doc)
 			more = len(tasks) == listPage || read >= listBytes
 			return !more, nil
 		}
 		err := s.read(ctx, func(c *session) error {
-			for _, step := range steps {
+			for _, step := range part.steps {
 				if more {
 					break
 				}

@@ -36,7 +36,7 @@ func TestChild(t *testing.T) {
 				panic(r.Err)
 			}
 			fmt.Println("claimed", id)
-			if err := s.Settle(t.Context(), end(r.Task)); err != nil {
+			if _, err := s.Settle(t.Context(), end(r.Task)); err != nil {
 				panic(err)
 			}
 			fmt.Println("settled", id)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"time"
 
@@ -11,19 +12,32 @@ import (
 )
 
 // A row past its TTL is overwritten whole.
-const putTask = `INSERT INTO tasks (` + columns + `) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
+const putTask = `INSERT INTO tasks (` + columns + `) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
 	ON CONFLICT (id) DO UPDATE SET state=excluded.state, reason=excluded.reason, queue=excluded.queue,
 	run=excluded.run, ended_at=excluded.ended_at, hash=excluded.hash, timeout=excluded.timeout,
-	expire_at=excluded.expire_at, due_at=excluded.due_at, lane=excluded.lane, lease=excluded.lease,
+	expire_at=excluded.expire_at, due_at=excluded.due_at, lane=excluded.lane,
+	turn_lane=excluded.turn_lane, lease=excluded.lease,
 	until=excluded.until, generation=excluded.generation, progress=excluded.progress, lapses=excluded.lapses,
-	ttl=excluded.ttl, version=excluded.version, doc=excluded.doc
+	ttl=excluded.ttl, version=excluded.version, doc=excluded.doc, flag=excluded.flag,
+	identifier=excluded.identifier, group_name=excluded.group_name, prev=excluded.prev, next=excluded.next
 	WHERE tasks.ttl>0 AND tasks.ttl<=?`
 
 // Put implements [dispatch.Store].
 func (s *Store) Put(ctx context.Context, now time.Time, tasks []dispatch.Task) []dispatch.Result {
 	puts := make([]put, len(tasks))
+	var broken map[string]bool // groups of which a member cannot be put
 	for i, t := range tasks {
 		puts[i] = newPut(t)
+		switch {
+		case t.Group == "":
+		case broken[t.Group]:
+			puts[i].err = errBehind
+		case puts[i].err != nil:
+			if broken == nil {
+				broken = map[string]bool{}
+			}
+			broken[t.Group] = true
+		}
 	}
 	results := s.each(ctx, len(puts), func(i int) int { return puts[i].weight }, func(c *session, i int) (dispatch.Result, error) {
 		return puts[i].write(c, now)
@@ -31,43 +45,77 @@ func (s *Store) Put(ctx context.Context, now time.Time, tasks []dispatch.Task) [
 	return named("putting", results, func(i int) string { return tasks[i].ID })
 }
 
+// errBehind is the error of those that would have come behind one that failed.
+var errBehind = errors.New("the one before it in its group was not put")
+
 // put is a task on its way into the table. It shares no memory with the caller, who may have gone when the
 // writer comes to it.
 type put struct {
-	id         string
-	generation int64
-	row        []driver.Value
-	err        error
-	weight     int
+	task   dispatch.Task
+	row    []driver.Value
+	err    error
+	weight int
 }
 
 func newPut(t dispatch.Task) put {
 	t.Doc, t.Hash = bytes.Clone(t.Doc), bytes.Clone(t.Hash)
 	row, err := fields(t)
-	return put{t.ID, t.Generation, row, err, 1 + len(t.Doc)/4096}
+	p := put{t, row, err, 1 + len(t.Doc)/4096}
+	if t.Group != "" {
+		p.weight += 2 // the one before it, and the tail
+	}
+	return p
 }
 
-func (p put) write(c *session, now time.Time) (r dispatch.Result, err error) {
-	if p.err != nil {
+func (p put) write(c *session, now time.Time) (dispatch.Result, error) {
+	switch {
+	case p.err != nil:
 		return dispatch.Result{Err: p.err}, nil
-	}
-	changed, err := c.exec(putTask, append(p.row, now.Unix())...)
-	if err != nil {
+	case p.task.Group != "" && !p.task.State.Final():
+		return p.join(c, now)
+	default:
+		r, _, err := p.insert(c, now)
 		return r, err
 	}
-	want, err := taskOf(p.row)
-	if err != nil || changed == 1 {
-		return dispatch.Result{Task: want}, err
+}
+
+// join puts a member of a group behind the last live one.
+func (p put) join(c *session, now time.Time) (dispatch.Result, error) {
+	t, err := behind(c, p.task)
+	if err != nil {
+		return dispatch.Result{}, err
 	}
-	there, _, err := get(c, p.id)
-	return dispatch.Result{Task: there, Existing: there.Generation != p.generation || !bytes.Equal(there.Hash, want.Hash)}, err
+	if p.row, err = fields(t); err != nil {
+		return dispatch.Result{}, err
+	}
+	r, inserted, err := p.insert(c, now)
+	if err != nil || !inserted {
+		return r, err
+	}
+	return r, link(c, t)
+}
+
+// insert writes the row if there is none, or one past its TTL; else it looks whose is there.
+func (p put) insert(c *session, now time.Time) (r dispatch.Result, inserted bool, err error) {
+	changed, err := c.exec(putTask, append(p.row, now.Unix())...)
+	if err != nil {
+		return r, false, err
+	}
+	if changed == 1 {
+		r.Task, err = taskOf(p.row)
+		return r, true, err
+	}
+	there, _, err := get(c, p.task.ID)
+	own := there.Generation == p.task.Generation && bytes.Equal(there.Hash, p.task.Hash)
+	return dispatch.Result{Task: there, Existing: !own}, false, err
 }
 
 // chunk is how much of one call is written in one transaction; a longer call takes several.
 const chunk = 500
 
 // each does one of the n items of a call after another within transactions. An error of do undoes the
-// transaction and is the result of all in it; what fails one item alone is in its Result.
+// transaction and is the result of all in it, and of those that come later: they may build on these. What fails one
+// item alone is in its Result.
 func (s *Store) each(ctx context.Context, n int, weigh func(int) int, do func(*session, int) (dispatch.Result, error)) []dispatch.Result {
 	results := make([]dispatch.Result, 0, n)
 	for len(results) < n {
@@ -86,7 +134,7 @@ func (s *Store) each(ctx context.Context, n int, weigh func(int) int, do func(*s
 			return nil
 		})
 		if err != nil {
-			part = make([]dispatch.Result, to-from)
+			part = make([]dispatch.Result, n-from)
 			for i := range part {
 				part[i].Err = err
 			}

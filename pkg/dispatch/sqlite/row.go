@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"database/sql/driver"
 	"fmt"
 	"time"
@@ -8,9 +9,13 @@ import (
 	"example.com/dispatch/pkg/dispatch"
 )
 
-// columns are those of the table tasks in the order in which fields returns a task's and taskOf reads them.
-const columns = `id, state, reason, queue, run, ended_at, hash, timeout, expire_at, due_at, lane, lease, until,
-	generation, progress, lapses, ttl, version, doc`
+// columns are those of the table tasks in the order in which fields returns a task's and taskOf reads them. The last
+// ones, places of them, are a task's place in its group.
+const (
+	columns = `id, state, reason, queue, run, ended_at, hash, timeout, expire_at, due_at, lane, turn_lane, lease, until,
+	generation, progress, lapses, ttl, version, doc, flag, identifier, group_name, prev, next`
+	places = 3
+)
 
 // fixed is what a row takes besides its long fields: the names of its attributes and its numbers, roughly.
 const fixed = 512
@@ -24,15 +29,27 @@ func fields(t dispatch.Task) ([]driver.Value, error) {
 	if n := size(t, progress); n > dispatch.MaxRow {
 		return nil, fmt.Errorf("%d bytes: %w", n, dispatch.ErrTooLarge)
 	}
+	lane, turnLane := lanes(t)
 	return []driver.Value{
 		t.ID, string(t.State), t.Reason, t.Queue, int64(t.Run), dispatch.Millis(t.EndedAt), blob(t.Hash),
-		t.Timeout.Milliseconds(), dispatch.Millis(t.ExpireAt), dispatch.Millis(t.DueAt), text(t.Lane), text(t.Lease),
+		t.Timeout.Milliseconds(), dispatch.Millis(t.ExpireAt), dispatch.Millis(t.DueAt), lane, turnLane, text(t.Lease),
 		dispatch.Millis(t.Until), t.Generation, blob(progress), int64(t.Lapses), seconds(t.TTL), int64(t.Version), blob(t.Doc),
+		flag(t.Flag), text(t.Identifier), text(t.Group), text(t.Prev), text(t.Next),
 	}, nil
 }
 
+// lanes returns the values of lane and turn_lane: only what may be due is in the index.
+func lanes(t dispatch.Task) (lane, turnLane driver.Value) {
+	if t.State == dispatch.Blocked || t.State == dispatch.Held {
+		return nil, text(t.Lane)
+	}
+	return text(t.Lane), nil
+}
+
+// size leaves out the neighbours in a group, which come and go.
 func size(t dispatch.Task, progress []byte) int {
-	return fixed + len(t.ID) + len(t.Reason) + len(t.Queue) + len(t.Hash) + len(t.Lane) + len(progress) + len(t.Doc)
+	return fixed + len(t.ID) + len(t.Reason) + len(t.Queue) + len(t.Hash) + len(t.Lane) + len(progress) + len(t.Doc) +
+		len(t.Identifier) + len(t.Group)
 }
 
 // taskOf is the inverse of fields.
@@ -41,10 +58,11 @@ func taskOf(v []driver.Value) (dispatch.Task, error) {
 	t := dispatch.Task{
 		ID: r.text(), State: dispatch.State(r.text()), Reason: r.text(), Queue: r.text(), Run: int(r.number()),
 		EndedAt: r.time(), Hash: r.bytes(), Timeout: time.Duration(r.number()) * time.Millisecond,
-		ExpireAt: r.time(), DueAt: r.time(), Lane: r.text(), Lease: r.text(), Until: r.time(), Generation: r.number(),
+		ExpireAt: r.time(), DueAt: r.time(), Lane: cmp.Or(r.text(), r.text()), Lease: r.text(), Until: r.time(), Generation: r.number(),
 	}
 	progress := r.bytes()
 	t.Lapses, t.TTL, t.Version, t.Doc = int(r.number()), dispatch.FromMillis(r.number()*1000), int(r.number()), r.bytes()
+	t.Flag, t.Identifier, t.Group, t.Prev, t.Next = r.number() != 0, r.text(), r.text(), r.text(), r.text()
 	var err error
 	if t.Progress, err = dispatch.DecodeProgress(progress); err != nil {
 		return dispatch.Task{}, fmt.Errorf("reading task %q: %w", t.ID, err)
@@ -80,6 +98,13 @@ func blob(b []byte) driver.Value {
 		return nil
 	}
 	return b
+}
+
+func flag(on bool) int64 {
+	if on {
+		return 1
+	}
+	return 0
 }
 
 func seconds(t time.Time) int64 {

@@ -44,6 +44,20 @@ func migrations() []string {
 			version INTEGER NOT NULL,
 			body BLOB
 		);`,
+
+		// One that is blocked or held has its lane in turn_lane, and so costs the index nothing. Columns added stand
+		// behind the doc: of what reads them often, all reads the whole row.
+		`ALTER TABLE tasks ADD COLUMN turn_lane TEXT;
+		ALTER TABLE tasks ADD COLUMN flag INTEGER NOT NULL DEFAULT 0;
+		ALTER TABLE tasks ADD COLUMN identifier TEXT;
+		ALTER TABLE tasks ADD COLUMN group_name TEXT;
+		ALTER TABLE tasks ADD COLUMN prev TEXT;
+		ALTER TABLE tasks ADD COLUMN next TEXT;
+		CREATE INDEX identifiers ON tasks (identifier) WHERE identifier IS NOT NULL;
+		CREATE TABLE tails (        -- of each group that has a live member, the last one
+			group_name TEXT PRIMARY KEY NOT NULL,
+			id TEXT NOT NULL
+		) WITHOUT ROWID;`,
 	}
 }
 

@@ -96,8 +96,11 @@ func TestOneFailureFailsNoOtherOfItsTransaction(t *testing.T) {
 			return s.Claim(ctx, []string{"leased"}, dispatch.Lease{Token: "other", At: now, Left: time.Hour})[0].Err
 		}, dispatch.ErrRefused},
 		{"claim of an absent", func() error { return s.Claim(ctx, []string{"absent"}, lease)[0].Err }, dispatch.ErrNotFound},
-		{"settle", func() error { return s.Settle(ctx, mine) }, nil},
-		{"settle lost", func() error { return s.Settle(ctx, dispatch.Task{ID: "leased", Lease: "nobody's", Generation: 9}) }, dispatch.ErrLeaseLost},
+		{"settle", func() error { _, err := s.Settle(ctx, mine); return err }, nil},
+		{"settle lost", func() error {
+			_, err := s.Settle(ctx, dispatch.Task{ID: "leased", Lease: "nobody's", Generation: 9})
+			return err
+		}, dispatch.ErrLeaseLost},
 		{"delete of a scheduled", func() error { return s.Delete(ctx, "leased", 2) }, dispatch.ErrConflict},
 		{"save", func() error { return s.Save(ctx, dispatch.Document{Name: "d", Version: 1}) }, nil},
 		{"save of a leap", func() error { return s.Save(ctx, dispatch.Document{Name: "e", Version: 7}) }, dispatch.ErrConflict},
