@@ -1,14 +1,13 @@
 package dispatch
 
 import (
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
 )
 
-// Codes is a set of HTTP status codes, as the ranges it was given as. In JSON it is a list of "204",
-// "2xx" or "200-204".
+// Codes is a set of HTTP status codes, as the ranges it was given as. In JSON it is a text, such as
+// "2xx,404,425-429".
 type Codes []CodeRange
 
 // CodeRange is a range of HTTP status codes, 100–599, both ends included.
@@ -70,28 +69,21 @@ func parseCode(s string) (int, bool) {
 	return n, err == nil && len(s) == 3
 }
 
-// MarshalJSON writes the list of ranges.
-func (c Codes) MarshalJSON() ([]byte, error) {
-	parts := make([]string, len(c))
-	for i, r := range c {
-		parts[i] = r.String()
-	}
-	return json.Marshal(parts)
-}
+// MarshalText writes the set as String does.
+func (c Codes) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
-// UnmarshalJSON is the inverse of MarshalJSON.
-func (c *Codes) UnmarshalJSON(b []byte) error {
-	var parts []string
-	if err := json.Unmarshal(b, &parts); err != nil {
-		return err
-	}
-	*c = make(Codes, len(parts))
-	for i, s := range parts {
+// UnmarshalText is the inverse of MarshalText.
+func (c *Codes) UnmarshalText(b []byte) error {
+	*c = Codes{}
+	for s := range strings.SplitSeq(string(b), ",") {
+		if s == "" {
+			continue
+		}
 		r, err := ParseCodeRange(s)
 		if err != nil {
 			return err
 		}
-		(*c)[i] = r
+		*c = append(*c, r)
 	}
 	return nil
 }
