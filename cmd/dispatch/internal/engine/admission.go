@@ -51,9 +51,10 @@ type origin struct {
 	queue []string      // tasks that were not admitted, in turn; those that refused no longer has are over
 }
 
-// refusal remembers where a task goes that was not admitted, which its hint does not say.
+// refusal remembers of a task that was not admitted where it goes, which its hint does not say.
 type refusal struct {
 	to    *origin
+	queue string
 	until time.Time
 }
 
@@ -136,7 +137,7 @@ func (a *admission) refuse(name string, o *origin, t dispatch.Task) {
 		until = t.ExpireAt // then it must be looked at
 	}
 	if len(a.refused) < memory && len(o.queue) < memory {
-		a.refused[t.ID] = refusal{o, until}
+		a.refused[t.ID] = refusal{o, t.Queue, until}
 		o.queue = append(o.queue, t.ID)
 	}
 	a.leave(name, o)
@@ -154,10 +155,11 @@ func (a *admission) end(name string, o *origin, began time.Time) {
 	o.took += (took - o.took) / 8
 	for chosen := false; len(o.queue) > 0 && !chosen; o.queue = o.queue[1:] {
 		id := o.queue[0]
-		if chosen = a.refused[id].to == o; chosen {
+		r := a.refused[id]
+		if chosen = r.to == o; chosen {
 			delete(a.refused, id)
 			o.users++
-			a.turns = append(a.turns, turn{dispatch.Hint{ID: id}, name, o})
+			a.turns = append(a.turns, turn{dispatch.Hint{ID: id, Queue: r.queue}, name, o})
 		}
 	}
 	a.leave(name, o)

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"example.com/dispatch/pkg/dispatch"
+	"example.com/dispatch/pkg/dispatch/rule"
 )
 
 // Options says what an engine works with.
@@ -37,11 +38,13 @@ type Engine struct {
 	Enqueue *dispatch.Enqueue
 	Editor  *dispatch.Editor
 
-	handle    *dispatch.Handle
-	sweep     dispatch.Sweep
-	admission *admission
-	log       *slog.Logger
-	workers   int
+	handle     *dispatch.Handle
+	sweep      dispatch.Sweep
+	settings   *settings
+	admission  *admission
+	successors *successors
+	log        *slog.Logger
+	workers    int
 
 	jobs     chan job // has no room: what is taken has a free worker
 	quit     chan struct{}
@@ -50,17 +53,8 @@ type Engine struct {
 	inFlight atomic.Int64
 }
 
-// job is a hint to handle, and who wants to know when it is done.
-type job struct {
-	hint dispatch.Hint
-	done chan<- error // has room; nil: nobody
-}
-
-const (
-	settingsAge = time.Second
-	// afterFailure is how long the sweep rests when the store fails.
-	afterFailure = time.Second
-)
+// afterFailure is how long the sweep rests when the store fails.
+const afterFailure = time.Second
 
 // ErrStopping is the error for work that is offered to an engine that takes none any more.
 var ErrStopping = errors.New("the server is stopping")
@@ -71,22 +65,21 @@ func New(o Options) *Engine {
 		o.Now = time.Now
 	}
 	workers, quit := max(1, o.Workers), make(chan struct{})
-	settings := dispatch.CachedSettings(o.Store, o.Now, settingsAge)
 	e := &Engine{
 		workers: workers, jobs: make(chan job), quit: quit, stop: sync.OnceFunc(func() { close(quit) }), log: o.Log,
-		Editor: &dispatch.Editor{Store: o.Store, Settings: settings, Retention: o.Retention, Now: o.Now},
+		settings: newSettings(o.Store, o.Now), admission: newAdmission(workers, o.Now), successors: &successors{now: o.Now},
 	}
-	e.admission = newAdmission(workers, o.Now)
+	e.Editor = &dispatch.Editor{Store: o.Store, Settings: e.Settings, Invoke: e.Offer, Retention: o.Retention, Now: o.Now}
 	e.handle = &dispatch.Handle{
-		Store: o.Store, Send: o.Send, Admit: e.admission.admit, Retention: o.Retention,
-		Now: o.Now, Token: rand.Text, Chance: mathrand.Float64, Log: o.Log,
+		Store: handing{o.Store, e.successors}, Settings: e.Settings, Send: o.Send, Admit: e.admission.admit, Rule: rule.Allows,
+		Retention: o.Retention, Now: o.Now, Token: rand.Text, Chance: mathrand.Float64, Log: o.Log,
 	}
 	e.Enqueue = &dispatch.Enqueue{
-		Store: o.Store, Settings: settings, Invoke: e.Offer, Retention: o.Retention, TasksPerHandle: 1,
-		AllowHTTP: o.AllowHTTP, CanSign: o.CanSign, Now: o.Now, Log: o.Log,
+		Store: o.Store, Settings: e.Settings, Invoke: e.Offer, Retention: o.Retention, TasksPerHandle: 1,
+		AllowHTTP: o.AllowHTTP, CanSign: o.CanSign, CheckRule: rule.Check, Now: o.Now, Log: o.Log,
 	}
 	e.sweep = dispatch.Sweep{
-		Store: sightings{o.Store, e.admission}, Settings: settings, Invoke: e.await,
+		Store: sightings{o.Store, e.admission}, Settings: e.Settings, Invoke: e.await,
 		Precision: dispatch.PrecisionAlways, TasksPerHandle: 1, Limit: math.MaxInt, Parallel: 1,
 		Now: o.Now, Log: slog.New(whileRunning{o.Log.Handler()}),
 	}
@@ -110,38 +103,6 @@ func (e *Engine) Run(ctx context.Context) {
 	}
 }
 
-// work handles hints, one after the other. Workers live as long as the engine, because a goroutine for each
-// task would have its stack grow each time.
-func (e *Engine) work() {
-	for {
-		select {
-		case <-e.quit:
-			return
-		case j := <-e.jobs:
-			err := e.one(j.hint)
-			if j.done != nil {
-				j.done <- err
-			}
-			for t, ok := e.admission.takeTurn(); ok && !e.stopping(); t, ok = e.admission.takeTurn() {
-				e.one(t.hint)
-				e.admission.endTurn(t)
-			}
-		}
-	}
-}
-
-// one handles a hint.
-func (e *Engine) one(h dispatch.Hint) error {
-	ctx := context.Background() // a call in flight outlives whatever began it
-	e.inFlight.Add(1)
-	defer e.inFlight.Add(-1)
-	err := e.handle.Run(ctx, []dispatch.Hint{h})
-	if err != nil {
-		e.log.LogAttrs(ctx, slog.LevelError, "handling failed; the sweep repeats it", slog.String("id", h.ID), slog.Any("error", err))
-	}
-	return err
-}
-
 func (e *Engine) stopping() bool {
 	select {
 	case <-e.quit:
@@ -150,6 +111,14 @@ func (e *Engine) stopping() bool {
 		return false
 	}
 }
+
+// Settings returns the settings in force.
+func (e *Engine) Settings(ctx context.Context) (dispatch.Settings, error) {
+	return e.settings.load(ctx)
+}
+
+// SettingsChanged has the settings read anew: this process has saved others.
+func (e *Engine) SettingsChanged() { e.settings.changed() }
 
 // Look hands over what is due now, once, and says what it did.
 func (e *Engine) Look(ctx context.Context) (dispatch.SweepReport, error) {

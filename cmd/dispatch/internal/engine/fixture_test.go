@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -76,6 +77,32 @@ func (r rig) enqueue(host string, n int, change func(*dispatch.Task)) {
 				r.t.Fatal(result.Err)
 			}
 		}
+	}
+}
+
+// chain puts a group of n as enqueue does, due now: its ids are <group>-0, <group>-1 and so on.
+func (r rig) chain(group, fields string, n int) {
+	r.t.Helper()
+	for first := 0; first < n; first += 1000 {
+		var parts []string
+		for i := first; i < min(first+1000, n); i++ {
+			parts = append(parts, fmt.Sprintf(`{"id": "%s-%d", "uri": "https://%s.example/", "group": %q%s}`, group, i, group, group, fields))
+		}
+		if _, err := r.engine.Enqueue.Run(r.t.Context(), []byte(`{"tasks": [`+strings.Join(parts, ",")+`]}`), nil); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
+// save changes the settings, as another process does.
+func (r rig) save(text string) {
+	r.t.Helper()
+	s, err := dispatch.ParseSettings([]byte(text))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if _, err := dispatch.SaveSettings(r.t.Context(), r.store, s); err != nil {
+		r.t.Fatal(err)
 	}
 }
 
