@@ -12,16 +12,18 @@ import (
 )
 
 // testMachine does the same random calls to the store and to a Memory, repeats some of them as somebody does
-// whose answer was lost, lets time pass, and compares every answer and all that is kept.
+// whose answer was lost, lets time pass, compares every answer and all that is kept, and looks at what must hold of
+// groups whatever the Memory says.
 func testMachine(t *testing.T, store dispatch.Store) {
 	run := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		run++
 		m := &machine{T: rt, ctx: fixture{T: t, ctx: t.Context()}, store: store, model: new(Memory), at: now}
 		m.queue = fmt.Sprintf("machine%d", run)
-		for i := range 4 {
+		for i := range 6 {
 			m.ids = append(m.ids, fmt.Sprintf("%s.%d", m.queue, i))
 		}
+		m.groups = map[string][]string{m.queue + ".g": nil, m.queue + ".h": nil}
 		rt.Repeat(map[string]func(*rapid.T){
 			"put": m.put, "claim": m.claim, "settle": m.settle, "edit": m.edit, "delete": m.delete,
 			"save": m.save, "repeat": m.repeat, "time passes": m.pass, "": m.compare,
@@ -39,6 +41,9 @@ type machine struct {
 	at      time.Time
 	tokens  int
 	version int64
+
+	groups    map[string][]string // the chain of each group, as it was last seen
+	callbacks []string            // ids of all that a settle has put, or would have
 
 	held  []dispatch.Task // every claim that was granted, lost or not
 	calls []func() string // every write so far; returns what differs
@@ -102,6 +107,10 @@ func (m *machine) put(rt *rapid.T) {
 		t.TTL = at.Add(rapid.SampledFrom([]time.Duration{time.Minute, 24 * time.Hour}).Draw(rt, "ttl")).Truncate(time.Second)
 		t.Timeout = rapid.SampledFrom([]time.Duration{time.Second, time.Minute}).Draw(rt, "timeout")
 		t.Version = rapid.SampledFrom([]int{1, 1, 1, 2}).Draw(rt, "version")
+		t.Identifier = rapid.SampledFrom([]string{"", "", m.queue + ".x", m.queue + ".y"}).Draw(rt, "identifier")
+		if g := rapid.SampledFrom([]string{"", ".g", ".g", ".h"}).Draw(rt, "group"); g != "" {
+			t.Group, t.TTL = m.queue+g, time.Time{} // a member that is live stays, however late it is
+		}
 		tasks = append(tasks, t)
 	}
 	// Only an existing row's task is compared: what a new one's result carries is the store's own affair.
@@ -133,40 +142,64 @@ func (m *machine) settle(rt *rapid.T) {
 		rt.Skip("nothing was claimed")
 	}
 	t := rapid.SampledFrom(m.held[max(0, len(m.held)-6):]).Draw(rt, "held")
-	switch rapid.IntRange(0, 2).Draw(rt, "outcome") {
+	switch rapid.IntRange(0, 4).Draw(rt, "outcome") {
 	case 0:
 		t = retried(t, m.soon(rt))
-	case 1:
+	case 1, 2:
 		t = delivered(t, m.at)
-	default:
+		t.Identifier = ""
+	case 3:
 		t = failed(t, m.at)
+		t.Identifier = ""
+	default:
+		if t.Group == "" {
+			rt.Skip("only a head of a group is held")
+		}
+		t.State, t.Reason = dispatch.Held, "the last attempt failed"
+	}
+	var callbacks []dispatch.Task
+	for _, name := range rapid.SampledFrom([][]string{nil, nil, {"success"}, {"notice", "success"}}).Draw(rt, "callbacks") {
+		c := newTask(m.queue, fmt.Sprintf("%s/%d/%s", t.ID, t.Generation, name))
+		c.DueAt = m.at
+		callbacks, m.callbacks = append(callbacks, c), append(m.callbacks, c.ID)
 	}
 	m.do(rt, "settle", func(s dispatch.Store) []dispatch.Result {
-		_, err := s.Settle(m.ctx.ctx, t)
-		return []dispatch.Result{{Err: err}}
+		next, err := s.Settle(m.ctx.ctx, t, callbacks...)
+		return []dispatch.Result{{Task: hinted(next), Err: err}}
 	})
+}
+
+// hinted keeps a hint in a result.
+func hinted(h dispatch.Hint) dispatch.Task {
+	return dispatch.Task{ID: h.ID, Queue: h.Queue, DueAt: h.DueAt}
 }
 
 func (m *machine) edit(rt *rapid.T) {
 	id, at, due := rapid.SampledFrom(m.ids).Draw(rt, "id"), m.at, m.soon(rt)
-	cancel := rapid.Bool().Draw(rt, "cancel")
+	cancel, label := rapid.Bool().Draw(rt, "cancel"), rapid.SampledFrom([]string{"", m.queue + ".x"}).Draw(rt, "identifier")
 	m.do(rt, "edit", func(s dispatch.Store) []dispatch.Result {
-		t, _, err := s.Edit(m.ctx.ctx, id, func(t *dispatch.Task) error {
+		t, next, err := s.Edit(m.ctx.ctx, id, func(t *dispatch.Task) error {
 			switch {
 			case t.Leased(at):
 				return dispatch.ErrLeased
+			case t.State == dispatch.Blocked:
+				t.DueAt, t.Flag = due, cancel
 			case cancel && !t.State.Final():
 				*t = delivered(*t, at)
-				t.State = dispatch.Cancelled
-			case t.State.Final():
+				t.State, t.Identifier = dispatch.Cancelled, ""
+			case t.State.Final() || t.State == dispatch.Held:
 				t.State, t.Lane, t.DueAt, t.Run, t.Lapses = dispatch.Scheduled, dispatch.Lane(t.Queue, t.ID, 1), due, t.Run+1, 0
-				t.EndedAt, t.Reason = time.Time{}, ""
+				t.EndedAt, t.Reason, t.Flag, t.Identifier = time.Time{}, "", false, label
+				if t.Group != "" {
+					t.TTL = time.Time{}
+				}
 			default:
-				t.DueAt = due
+				t.DueAt, t.Identifier = due, label
 			}
+			t.Group, t.Prev, t.Next = "another", "another's", "another's"
 			return nil
 		})
-		return []dispatch.Result{{Task: t, Err: err}}
+		return []dispatch.Result{{Task: t, Err: err}, {Task: hinted(next)}}
 	})
 }
 
@@ -205,8 +238,18 @@ func (m *machine) pass(rt *rapid.T) {
 
 // compare looks at everything kept.
 func (m *machine) compare(rt *rapid.T) {
-	if d := differences(m.store.Get(m.ctx.ctx, m.ids), m.model.Get(m.ctx.ctx, m.ids)); d != "" {
+	ids := slices.Concat(m.ids, m.callbacks)
+	rows := m.store.Get(m.ctx.ctx, ids)
+	if d := differences(rows, m.model.Get(m.ctx.ctx, ids)); d != "" {
 		rt.Fatalf("rows: %s", d)
+	}
+	for group, before := range m.groups {
+		m.groups[group] = chainOf(rt, group, rows, before)
+	}
+	for _, f := range []dispatch.Filter{{Identified: true, Queue: m.queue}, {Identifiers: []string{m.queue + ".x"}}} {
+		if got, want := m.list(rt, m.store, f), m.list(rt, m.model, f); !slices.Equal(got, want) {
+			rt.Fatalf("list %+v: %v, want %v", f, got, want)
+		}
 	}
 	for _, lane := range []string{m.queue + "#0", m.queue + "!failed#0"} {
 		if got, want := m.due(rt, m.store, lane), m.due(rt, m.model, lane); !slices.Equal(got, want) {
@@ -231,4 +274,15 @@ func (m *machine) due(rt *rapid.T, s dispatch.Store, lane string) []string {
 	}
 	slices.Sort(out)
 	return out
+}
+
+func (m *machine) list(rt *rapid.T, s dispatch.Store, f dispatch.Filter) (ids []string) {
+	for t, err := range s.List(m.ctx.ctx, f) {
+		if err != nil {
+			rt.Fatalf("list %+v: %v", f, err)
+		}
+		ids = append(ids, t.ID)
+	}
+	slices.Sort(ids)
+	return ids
 }
