@@ -10,9 +10,9 @@ import (
 	"example.com/dispatch/pkg/dispatch/sqlite"
 )
 
-// testdata/format1.db was written by the first version that was given away: one task of each kind, and a document.
+// testdata/format1.sqlite was written by the first version that was given away: one task of each kind, and a document.
 func TestAFileOfTheFirstFormatGoesOn(t *testing.T) {
-	old, err := os.ReadFile("testdata/format1.db")
+	old, err := os.ReadFile("testdata/format1.sqlite")
 	if err != nil {
 		t.Fatal(err)
 	}
