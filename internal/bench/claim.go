@@ -115,7 +115,8 @@ func (p *pending) round(ctx context.Context) error {
 			return results[i].Err
 		}
 		t.DueAt = last.Add(mathrand.N(day))
-		return p.store.Settle(ctx, t)
+		_, err := p.store.Settle(ctx, t)
+		return err
 	})
 }
 
