@@ -187,4 +187,3 @@ func TestHoldUntilSkippedByHand(t *testing.T) {
 		}
 	})
 }
-

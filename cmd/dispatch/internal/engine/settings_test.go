@@ -13,8 +13,11 @@ func TestSettingsTakeEffect(t *testing.T) {
 	const queues = `{"queues": {"default": {"lanes": 1}, "bulk": {"lanes": 1, "paused": %t}}}`
 	var calls record
 	in(t, 2, func(ctx context.Context, c dispatch.Call) dispatch.Answer { return calls.answer(ctx, c, 0, 204) }, func(t *testing.T, r rig) {
+		if s, err := r.engine.Settings(t.Context()); err != nil || s.Queues["bulk"].Paused {
+			t.Fatalf("settings before: %v, %v", s, err)
+		}
 		r.save(fmt.Sprintf(queues, true))
-		r.engine.SettingsChanged()
+		r.engine.SettingsChanged() // no time has passed
 		settings, err := r.engine.Settings(t.Context())
 		if err != nil || !settings.Queues["bulk"].Paused {
 			t.Errorf("settings that this process has saved: %v, %v", settings, err)
