@@ -2,6 +2,7 @@ package dynamo_test
 
 import (
 	"crypto/rand"
+	"flag"
 	"testing"
 	"time"
 
@@ -13,6 +14,9 @@ import (
 
 // server is the DynamoDB Local of all of this package's tests.
 var server dynamotest.Server
+
+// longGroup is how many members TestLongGroup puts.
+var longGroup = flag.Int("long-group", 300, "members of the group in TestLongGroup")
 
 // now is when all of this package's tests take place.
 var now = time.Date(2040, 2, 29, 23, 59, 58, 765e6, time.UTC)
@@ -40,8 +44,14 @@ func lease(at time.Time) dispatch.Lease {
 
 // delivered is a claimed task as its handler settles it after success.
 func delivered(t dispatch.Task) dispatch.Task {
-	t.State, t.EndedAt, t.DueAt, t.Lane = dispatch.Delivered, now, time.Time{}, ""
+	t.State, t.EndedAt, t.DueAt, t.Lane, t.Identifier = dispatch.Delivered, now, time.Time{}, "", ""
 	t.TTL = now.Add(7 * 24 * time.Hour).Truncate(time.Second)
+	return t
+}
+
+// settled is the row that a settle leaves of t.
+func settled(t dispatch.Task) dispatch.Task {
+	t.Lease, t.Until = "", time.Time{}
 	return t
 }
 

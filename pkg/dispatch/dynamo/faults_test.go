@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"testing"
-	"time"
 
 	"example.com/dispatch/pkg/dispatch"
 	"example.com/dispatch/pkg/dispatch/dynamo"
@@ -16,40 +15,48 @@ import (
 type write struct {
 	name      string
 	operation string
+	items     int    // of the transaction
 	pass      int    // requests of the operation that the method sends before the one in question
 	ready     []step // what its task goes through first
 	do        func(ctx context.Context, s dynamo.Store, task dispatch.Task) error
-	want      func(task dispatch.Task) dispatch.Task // the row that it leaves; a zero one for none
+	want      func(task dispatch.Task) dispatch.Task                 // the row that it leaves; a zero one for none
+	others    func(t *testing.T, s dynamo.Store, task dispatch.Task) // says that the other rows are as they must be, if not nil
+}
+
+func (w write) wantOthers(t *testing.T, s dynamo.Store, task dispatch.Task) {
+	t.Helper()
+	if w.others != nil {
+		w.others(t, s, task)
+	}
 }
 
 func allWrites() []write {
 	return []write{
-		{"put", "PutItem", 0, nil, doPut, func(t dispatch.Task) dispatch.Task { return t }},
-		{"claim", "UpdateItem", 0, []step{put}, doClaim, claimedOnce},
-		{"claim of a lapse", "UpdateItem", 1, []step{put, claimBefore}, doClaim, func(t dispatch.Task) dispatch.Task {
+		{"put", "PutItem", 0, 0, nil, doPut, func(t dispatch.Task) dispatch.Task { return t }, nil},
+		{"claim", "UpdateItem", 0, 0, []step{put}, doClaim, claimedOnce, nil},
+		{"claim of a lapse", "UpdateItem", 0, 1, []step{put, claimBefore}, doClaim, func(t dispatch.Task) dispatch.Task {
 			t.Lapses++
 			return claimedOnce(t)
-		}},
-		{"settle", "UpdateItem", 0, []step{put, claim}, doSettle, func(t dispatch.Task) dispatch.Task {
+		}, nil},
+		{"settle", "UpdateItem", 0, 0, []step{put, claim}, doSettle, func(t dispatch.Task) dispatch.Task {
 			t = delivered(t)
-			t.Lease, t.Until = "", time.Time{}
-			return t
-		}},
-		{"edit", "PutItem", 0, []step{put}, doEdit, func(t dispatch.Task) dispatch.Task {
+			return settled(t)
+		}, nil},
+		{"edit", "PutItem", 0, 0, []step{put}, doEdit, func(t dispatch.Task) dispatch.Task {
 			t.Run++
 			t.Generation++
 			return t
-		}},
-		{"delete", "DeleteItem", 0, []step{put, claim, deliver}, doDelete, func(dispatch.Task) dispatch.Task {
+		}, nil},
+		{"delete", "DeleteItem", 0, 0, []step{put, claim, deliver}, doDelete, func(dispatch.Task) dispatch.Task {
 			return dispatch.Task{}
-		}},
+		}, nil},
 	}
 }
 
 // TestFaults has each write meet each fault: it must be done once, and know it.
 func TestFaults(t *testing.T) {
 	table := server.Table(t)
-	for _, w := range allWrites() {
+	for _, w := range append(allWrites(), allTransactions()...) {
 		for _, fault := range []struct {
 			name  string
 			times int // more than the three tries after which the SDK's own retryer gives up
@@ -62,6 +69,7 @@ func TestFaults(t *testing.T) {
 			{"table throttled", 5, dynamotest.Answer(http.StatusBadRequest, "ProvisionedThroughputExceededException")},
 			{"throttled", 5, dynamotest.Answer(http.StatusBadRequest, "ThrottlingException")},
 			{"account throttled", 5, dynamotest.Answer(http.StatusBadRequest, "RequestLimitExceeded")},
+			{"still in progress", 5, dynamotest.Answer(http.StatusBadRequest, "TransactionInProgressException")},
 			{"in a transaction", 5, dynamotest.Answer(http.StatusBadRequest, "TransactionConflictException")},
 			{"internal error", 5, dynamotest.Answer(http.StatusInternalServerError, "InternalServerError")},
 			{"unavailable", 5, dynamotest.Answer(http.StatusServiceUnavailable, "ServiceUnavailable")},
@@ -80,6 +88,7 @@ func TestFaults(t *testing.T) {
 					t.Errorf("%d faults were not met", n)
 				}
 				wantRow(t, s, task.ID, w.want(task))
+				w.wantOthers(t, s, task)
 			})
 		}
 	}
@@ -88,7 +97,7 @@ func TestFaults(t *testing.T) {
 // TestEndThrottled ends the context of writes that are throttled for good: they say so, and write nothing.
 func TestEndThrottled(t *testing.T) {
 	table := server.Table(t)
-	for _, w := range allWrites() {
+	for _, w := range append(allWrites(), allTransactions()...) {
 		t.Run(w.name, func(t *testing.T) {
 			t.Parallel()
 			var faults dynamotest.Faults
@@ -117,7 +126,7 @@ func TestEndThrottled(t *testing.T) {
 // TestEndAnswered ends the context of writes while their answer comes: they are done, and say so.
 func TestEndAnswered(t *testing.T) {
 	table := server.Table(t)
-	for _, w := range allWrites() {
+	for _, w := range append(allWrites(), allTransactions()...) {
 		t.Run(w.name, func(t *testing.T) {
 			t.Parallel()
 			var faults dynamotest.Faults
@@ -130,6 +139,7 @@ func TestEndAnswered(t *testing.T) {
 				t.Error(err)
 			}
 			wantRow(t, s, task.ID, w.want(task))
+			w.wantOthers(t, s, task)
 		})
 	}
 }
@@ -137,7 +147,7 @@ func TestEndAnswered(t *testing.T) {
 // TestOther has a write meet an error that repeating cannot mend: it is returned at once.
 func TestOther(t *testing.T) {
 	table := server.Table(t)
-	for _, w := range allWrites() {
+	for _, w := range append(allWrites(), allTransactions()...) {
 		t.Run(w.name, func(t *testing.T) {
 			t.Parallel()
 			var faults dynamotest.Faults

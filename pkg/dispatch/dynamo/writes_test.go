@@ -44,6 +44,18 @@ func TestWrites(t *testing.T) {
 		{"cancelled", []step{put, cancel}, []float64{2, 2}},
 		{"run again by hand, cleared", []step{put, claim, fail, again, claim, fail, remove}, []float64{2, 1, 3, 3, 1, 3, 2}},
 		{"a document", []step{save}, []float64{1}},
+		{"an identifier", []step{identify, put, claim, deliver}, []float64{0, 3, 1, 3}},
+		{"an identifier, one retry", []step{identify, put, claim, retry, claim, deliver}, []float64{0, 3, 1, 3, 1, 3}},
+		{"a group, alone", []step{group, put, claim, deliver}, []float64{0, 5, 1, 5}},
+		{"a group, in a chain", []step{group, putHead, put, endHead, putNext, claim, deliver}, []float64{0, 0, 6, 0, 0, 1, 6}},
+		{"a group, one retry, failed", []step{group, put, claim, retry, claim, fail}, []float64{0, 5, 1, 3, 1, 6}},
+		{"a group, held, run again", []step{group, put, claim, hold, again, claim, deliver}, []float64{0, 5, 1, 2, 2, 1, 5}},
+		{"a group, cancelled with one behind", []step{group, put, putNext, cancel}, []float64{0, 5, 0, 6}},
+		{"a group, put twice", []step{group, put, put}, []float64{0, 5, 0}},
+		{"a group, put twice with one behind", []step{group, put, putNext, put}, []float64{0, 5, 0, 6}},
+		{"a group, 50 put in one call", []step{group, putFifty}, []float64{0, 50*2 + 2 + 1}},
+		{"a callback", []step{put, claim, deliverTelling, claim, deliver}, []float64{2, 1, 6, 1, 2}},
+		{"a group and a callback", []step{group, put, claim, deliverTelling, claim, deliver}, []float64{0, 5, 1, 8, 1, 2}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			task := newTask("writes " + c.name)

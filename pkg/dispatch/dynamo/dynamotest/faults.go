@@ -134,14 +134,44 @@ func After(first func()) Fault {
 // Answer performs nothing and answers with this status and error code, such as "ThrottlingException".
 func Answer(status int, code string) Fault {
 	return func(context.Context, func() (*http.Response, error)) (*http.Response, error) {
-		body := fmt.Sprintf(`{"__type":"com.amazonaws.dynamodb.v20120810#%s","message":"a fault of the test"}`, code)
-		return &http.Response{
-			Status: strconv.Itoa(status) + " " + http.StatusText(status), StatusCode: status,
-			Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-			Header:        http.Header{"Content-Type": {"application/x-amz-json-1.0"}},
-			Body:          io.NopCloser(strings.NewReader(body)),
-			ContentLength: int64(len(body)),
-		}, nil
+		return answer(status, fmt.Sprintf(`{"__type":"com.amazonaws.dynamodb.v20120810#%s","message":"a fault of the test"}`, code)), nil
+	}
+}
+
+func answer(status int, body string) *http.Response {
+	return &http.Response{
+		Status: strconv.Itoa(status) + " " + http.StatusText(status), StatusCode: status,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header:        http.Header{"Content-Type": {"application/x-amz-json-1.0"}},
+		Body:          io.NopCloser(strings.NewReader(body)),
+		ContentLength: int64(len(body)),
+	}
+}
+
+// Cancelled performs nothing and answers that the transaction was cancelled, with these codes for its items, such as
+// "TransactionConflict" or "None".
+func Cancelled(codes ...string) Fault {
+	return func(context.Context, func() (*http.Response, error)) (*http.Response, error) {
+		reasons := make([]map[string]string, len(codes))
+		for i, code := range codes {
+			reasons[i] = map[string]string{"Code": code}
+		}
+		body, err := json.Marshal(map[string]any{
+			"__type":              "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+			"Message":             "a fault of the test",
+			"CancellationReasons": reasons,
+		})
+		return answer(http.StatusBadRequest, string(body)), err
+	}
+}
+
+// Instead performs the request and answers with another fault.
+func Instead(fault Fault) Fault {
+	return func(ctx context.Context, send func() (*http.Response, error)) (*http.Response, error) {
+		if _, err := send(); err != nil {
+			return nil, err
+		}
+		return fault(ctx, send)
 	}
 }
 
