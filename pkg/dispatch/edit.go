@@ -18,7 +18,7 @@ func (e *StateError) Error() string { return fmt.Sprintf("task %s is %s", e.ID, 
 
 // Editor changes tasks by hand: for a person, or the producer of a task. Its errors are ErrNotFound if
 // there is no such task, ErrLeased while somebody may be sending it, and a *StateError if its state does
-// not allow the change.
+// not allow the change; an *InvalidInput for a time that cannot be.
 type Editor struct {
 	Store     Store
 	Settings  func(context.Context) (Settings, error)
@@ -97,7 +97,7 @@ func (e *Editor) Reschedule(ctx context.Context, id string, at time.Time) (Task,
 		case t.Leased(e.Now()):
 			return fmt.Errorf("rescheduling task %s: %w", t.ID, ErrLeased)
 		case !t.ExpireAt.IsZero() && !at.Before(t.ExpireAt):
-			return fmt.Errorf("rescheduling task %s: it expires at %s", t.ID, t.ExpireAt.Format(time.RFC3339))
+			return &InvalidInput{Faults: []Fault{{Detail: "is not before the task's expiry, " + t.ExpireAt.Format(time.RFC3339), Pointer: "#/dueAt"}}}
 		}
 		t.DueAt = roundUp(at)
 		return nil

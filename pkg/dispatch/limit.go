@@ -24,6 +24,17 @@ const (
 	limitTime = 3 * time.Second
 )
 
+// Used says what is used of the limits of a queue at a moment: how many calls are under way, and whether one
+// more may begin.
+func Used(ctx context.Context, store Store, queue string, q QueueSettings, now time.Time) (inFlight int, more bool, err error) {
+	u, _, err := limiter{store, nil}.load(ctx, queue)
+	if err != nil {
+		return 0, false, err
+	}
+	more = u.allows(q, now)
+	return len(u.Held), more, nil
+}
+
 // limiter takes from the limits of queues.
 type limiter struct {
 	store Store
@@ -90,16 +101,9 @@ func (l limiter) change(ctx context.Context, queue string, edit func(*usage, tim
 	ctx, cancel := context.WithTimeout(ctx, limitTime)
 	defer cancel()
 	for {
-		u := usage{}
-		d, err := l.store.Load(ctx, usageName(queue))
-		if err == nil {
-			err = json.Unmarshal(d.Body, &u)
-		}
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			return fmt.Errorf("reading the usage of queue %s: %w", queue, err)
-		}
-		if u.Held == nil {
-			u.Held = map[string]int64{}
+		u, version, err := l.load(ctx, queue)
+		if err != nil {
+			return err
 		}
 		if !edit(&u, l.now()) {
 			return nil
@@ -108,7 +112,7 @@ func (l limiter) change(ctx context.Context, queue string, edit func(*usage, tim
 		if err != nil {
 			return fmt.Errorf("encoding the usage of queue %s: %w", queue, err)
 		}
-		err = l.store.Save(ctx, Document{Name: usageName(queue), Version: d.Version + 1, Body: body})
+		err = l.store.Save(ctx, Document{Name: usageName(queue), Version: version + 1, Body: body})
 		if err == nil {
 			return nil
 		}
@@ -121,4 +125,20 @@ func (l limiter) change(ctx context.Context, queue string, edit func(*usage, tim
 			return fmt.Errorf("writing the usage of queue %s: %w", queue, ctx.Err())
 		}
 	}
+}
+
+// load reads the usage, and the version of its document.
+func (l limiter) load(ctx context.Context, queue string) (usage, int64, error) {
+	u := usage{}
+	d, err := l.store.Load(ctx, usageName(queue))
+	if err == nil {
+		err = json.Unmarshal(d.Body, &u)
+	}
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return u, 0, fmt.Errorf("reading the usage of queue %s: %w", queue, err)
+	}
+	if u.Held == nil {
+		u.Held = map[string]int64{}
+	}
+	return u, d.Version, nil
 }

@@ -144,6 +144,23 @@ func SaveSettings(ctx context.Context, store Store, s Settings) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	return replaceSettings(ctx, store, s, old, version)
+}
+
+// SaveSettingsOver is SaveSettings for settings that were made from those of a version: ErrConflict if that
+// is no longer the stored one.
+func SaveSettingsOver(ctx context.Context, store Store, s Settings, version int64) (int64, error) {
+	old, stored, err := LoadSettings(ctx, store)
+	if err != nil {
+		return 0, err
+	}
+	if stored != version {
+		return 0, fmt.Errorf("saving the settings: version %d is stored, not %d: %w", stored, version, ErrConflict)
+	}
+	return replaceSettings(ctx, store, s, old, version)
+}
+
+func replaceSettings(ctx context.Context, store Store, s, old Settings, version int64) (int64, error) {
 	var f faults
 	for _, name := range old.QueueNames() {
 		pointer := string(jsontext.Pointer("/queues").AppendToken(name))
