@@ -1,0 +1,61 @@
+package schema_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"example.com/dispatch/pkg/dispatch"
+	"example.com/dispatch/pkg/dispatch/schema"
+)
+
+// unseen are the faults that only the parser sees, each with an input that the schema lets pass.
+var unseen = []struct {
+	name, input string
+	detail      string // of the fault, as a regular expression
+	drawn       bool   // random inputs have it too
+	with        func(*dispatch.Enqueue)
+}{
+	{name: "a time in the past", input: `{` + uri + `,"expireAt":1700000000}`, detail: `^is in the past$`, drawn: true},
+	{name: "an end before the beginning", input: `{` + uri + `,"delay":60,"lifetime":60}`, detail: `^comes before the task is due`, drawn: true},
+	{name: "a day that its month lacks", input: `{` + uri + `,"dueAt":"2030-02-30T12:00:00Z"}`, detail: `^must be Unix seconds or a time`},
+	{name: "1969", input: `{` + uri + `,"dueAt":"1969-12-31T23:59:59Z"}`, detail: `^must be Unix seconds or a time`},
+	{name: "an unknown queue", input: `{` + uri + `,"queue":"mail"}`, detail: `^there is no queue "[a-z0-9_-]{1,64}"`, drawn: true},
+	{name: "a retired queue", input: `{` + uri + `,"queue":"old"}`, detail: `is retired`, drawn: true},
+	{name: "a rule that does not compile", input: `{` + uri + `,"when":"body +"}`, detail: `^is not a rule`, drawn: true},
+	{name: "a rule of more bytes than characters", input: `{` + uri + `,"when":"id == '` + strings.Repeat("é", 2048) + `'"}`, detail: `^is longer than 4096 bytes$`},
+	{name: "rules where there are none", input: `{` + uri + `,"when":"true"}`, detail: `^rules are not evaluated here$`, with: func(e *dispatch.Enqueue) { e.CheckRule = nil }},
+	{name: "claims without a key", input: `{` + uri + `,"claims":{}}`, detail: `^there is no signing key`, with: func(e *dispatch.Enqueue) { e.CanSign = false }},
+	{name: "plain http", input: `{"uri":"http://example.com/"}`, detail: `^must be an https URL; plain http goes only`, with: func(e *dispatch.Enqueue) { e.AllowHTTP = false }},
+	{name: "a port that is none", input: `{"uri":"https://example.com:65536/"}`, detail: `^has a port`},
+	{name: "a broken escape", input: `{"uri":"https://example.com/%zz"}`, detail: `^is not a URL$`, drawn: true},
+	{name: "a host that is none", input: `{"uri":"https://exa\\mple.com/"}`, detail: `^is not a URL$`},
+	{name: "the same header twice", input: `{` + uri + `,"headers":{"A":"x","a":"y"}}`, detail: `^is the same header as`, drawn: true},
+	{name: "a range from its end", input: `{` + uri + `,"stopCodes":"300-200"}`, detail: `^"[1-5][0-9]{2}-[1-5][0-9]{2}" is not a status code`, drawn: true},
+	{name: "a code in other digits", input: `{` + uri + `,"stopCodes":2e2}`, detail: `^"2e2" is not a status code`},
+	{name: "a maximum below the interval", input: `{` + uri + `,"attempts":{"interval":120,"maxInterval":119}}`, detail: `^is less than interval$`, drawn: true},
+	{name: "a name twice", input: `{` + uri + `,"id":"a","id":"b"}`, detail: `^given more than once$`},
+	{name: "65 levels", input: `{` + uri + `,"body":` + strings.Repeat("[", 64) + strings.Repeat("]", 64) + `}`, detail: `^nested deeper than 64 levels$`},
+	{name: "a row that is too large", input: `{` + uri + `,"body":"` + strings.Repeat("a", 400<<10) + `"}`, detail: `^is too large`},
+}
+
+func TestOnlyTheParserSees(t *testing.T) {
+	validator := compile(t, schema.Task())
+	for _, c := range unseen {
+		e := newEnqueue()
+		if c.with != nil {
+			if _, faults := enqueued(t, e, c.input); faults != nil {
+				t.Errorf("%s: %v in any case", c.name, faults)
+			}
+			e = newEnqueue()
+			c.with(e)
+		}
+		_, faults := enqueued(t, e, c.input)
+		if len(faults) != 1 || !regexp.MustCompile(c.detail).MatchString(faults[0].Detail) {
+			t.Errorf("%s: faults %v, want %s", c.name, faults, c.detail)
+		}
+		if err := validator.Validate(decode(t, c.input)); err != nil {
+			t.Errorf("%s: the schema sees it too: %v", c.name, err)
+		}
+	}
+}
