@@ -32,15 +32,21 @@ type console struct {
 
 // commands are the command line's.
 type commands struct {
-	Serve    serveCommand    `cmd:"" help:"Run the three verbs in this process, on a SQLite file."`
-	Enqueue  enqueueCommand  `cmd:"" help:"Enqueue the tasks in a JSON file."`
-	List     listCommand     `cmd:"" help:"List tasks."`
-	Show     showCommand     `cmd:"" help:"Tell a task's story."`
-	Cancel   cancelCommand   `cmd:"" help:"End a task before its next attempt."`
-	Retry    retryCommand    `cmd:"" help:"Run a task again that has ended."`
-	Settings settingsCommand `cmd:"" help:"Show or change the settings."`
-	Receive  receiveCommand  `cmd:"" help:"Run a receiver that prints each call, for trying things out."`
-	Demo     demoCommand     `cmd:"" help:"Show the main job at work: it needs nothing but this program."`
+	Serve      serveCommand      `cmd:"" help:"Run the three verbs in this process, on a SQLite file."`
+	Enqueue    enqueueCommand    `cmd:"" help:"Enqueue the tasks in a JSON file."`
+	List       listCommand       `cmd:"" help:"List tasks."`
+	Show       showCommand       `cmd:"" help:"Tell a task's story, and why it has not run yet."`
+	Cancel     cancelCommand     `cmd:"" help:"End a task before its next attempt."`
+	Skip       skipCommand       `cmd:"" help:"End a held task, so that its group goes on."`
+	Reschedule rescheduleCommand `cmd:"" help:"Change when a task is due."`
+	Retry      retryCommand      `cmd:"" help:"Run tasks again that have ended or are held: some by id, or all that a filter finds."`
+	Clear      clearCommand      `cmd:"" help:"Delete tasks that ended long ago."`
+	Pause      pauseCommand      `cmd:"" help:"Have nothing of a queue called."`
+	Resume     resumeCommand     `cmd:"" help:"End a queue's pause."`
+	Settings   settingsCommand   `cmd:"" help:"Show or change the settings."`
+	Schema     schemaCommand     `cmd:"" help:"Print the JSON Schema of a task, the settings or an answer."`
+	Receive    receiveCommand    `cmd:"" help:"Run a receiver that prints each call, for trying things out."`
+	Demo       demoCommand       `cmd:"" help:"Show the main job at work: it needs nothing but this program."`
 }
 
 // run runs the command that the arguments name, and returns the exit code.

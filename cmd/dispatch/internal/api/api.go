@@ -6,6 +6,7 @@
 //	GET    /tasks/{id}        one task
 //	DELETE /tasks/{id}        cancels it; 409 while it may be in flight, or when it has ended
 //	POST   /tasks/{id}/retry  runs it again; 409 unless it has ended
+//	GET    /schema/{name}     task.json, settings.json or answer.json: the JSON Schemas
 package api
 
 import (
@@ -21,6 +22,7 @@ import (
 	"example.com/dispatch/cmd/dispatch/internal/problem"
 	"example.com/dispatch/cmd/dispatch/internal/view"
 	"example.com/dispatch/pkg/dispatch"
+	"example.com/dispatch/pkg/dispatch/schema"
 	"github.com/oklog/ulid/v2"
 )
 
@@ -45,6 +47,9 @@ func (a API) Register(mux *http.ServeMux) {
 	mux.HandleFunc("GET /tasks/{id}", a.bounded(a.show))
 	mux.HandleFunc("DELETE /tasks/{id}", a.bounded(a.cancel))
 	mux.HandleFunc("POST /tasks/{id}/retry", a.bounded(a.retry))
+	for _, name := range []string{"task.json", "settings.json", "answer.json"} {
+		mux.Handle("GET /schema/"+name, http.StripPrefix("/schema/", http.FileServerFS(schema.Files())))
+	}
 }
 
 func (a API) bounded(h http.HandlerFunc) http.HandlerFunc {
