@@ -5,15 +5,18 @@ import (
 	"fmt"
 	"time"
 
+	"example.com/dispatch/cmd/dispatch/internal/pick"
 	"example.com/dispatch/cmd/dispatch/internal/view"
 	"example.com/dispatch/pkg/dispatch"
 )
 
 type listCommand struct {
 	storeFlags
-	State string `enum:",scheduled,delivered,stopped,exhausted,expired,cancelled" default:"" help:"Only tasks in this state: ${enum}."`
-	Queue string `help:"Only tasks of this queue."`
-	Limit int    `default:"100" help:"The most tasks to list (${default}); 0: all."`
+	State      string   `enum:",scheduled,blocked,held,delivered,stopped,exhausted,expired,skipped,cancelled" default:"" help:"Only tasks in this state: ${enum}."`
+	Queue      string   `help:"Only tasks of this queue."`
+	Identifier []string `sep:"none" placeholder:"NAME" help:"Only tasks with this identifier that have not ended; may be repeated."`
+	Identified bool     `help:"Only tasks with any identifier that have not ended."`
+	Limit      int      `default:"100" help:"The most tasks to list (${default}); 0: all."`
 }
 
 // Run lists tasks: those that are scheduled in the order they are due, failures newest first.
@@ -24,14 +27,11 @@ func (l listCommand) Run(ctx context.Context, c console) error {
 	ctx, cancel := context.WithTimeout(ctx, listTime)
 	defer cancel()
 	return l.with(ctx, func(ctx context.Context, store dispatch.Store) error {
-		filter, err := l.editor(store).Filter(ctx, l.Queue, dispatch.State(l.State))
-		if err != nil {
-			return err
-		}
+		query := pick.Query{State: dispatch.State(l.State), Queue: l.Queue, Identifiers: l.Identifier, Identified: l.Identified}
 		now, tasks, more := time.Now(), []view.Task{}, false
-		for t, err := range store.List(ctx, filter) {
+		for t, err := range pick.Tasks(ctx, store, l.editor(store), query) {
 			if err != nil {
-				return fmt.Errorf("listing tasks: %w", err)
+				return err
 			}
 			if more = l.Limit > 0 && len(tasks) == l.Limit; more {
 				break
@@ -42,9 +42,7 @@ func (l listCommand) Run(ctx context.Context, c console) error {
 			fmt.Fprintf(c.err, "dispatch: there are more than these %d; --limit raises the number\n", l.Limit)
 		}
 		if l.JSON {
-			return c.json(struct {
-				Tasks []view.Task `json:"tasks"`
-			}{tasks})
+			return c.json(listed{tasks})
 		}
 		if len(tasks) == 0 {
 			fmt.Fprintln(c.err, "dispatch: there are no such tasks")

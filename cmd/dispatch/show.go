@@ -2,11 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"example.com/dispatch/cmd/dispatch/internal/view"
+	"example.com/dispatch/cmd/dispatch/internal/why"
 	"example.com/dispatch/pkg/dispatch"
 )
 
@@ -15,7 +14,7 @@ type showCommand struct {
 	ID string `arg:"" help:"The task's id."`
 }
 
-// Run tells what was asked, what has happened, and what comes next.
+// Run tells what was asked, what has happened, what comes next, and why that has not come yet.
 func (s showCommand) Run(ctx context.Context, c console) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
@@ -24,23 +23,19 @@ func (s showCommand) Run(ctx context.Context, c console) error {
 		if found.Err != nil {
 			return failed("showing", s.ID, found.Err)
 		}
-		return s.print(c, found.Task)
+		return s.print(ctx, c, store, found.Task)
 	})
 }
 
 // print shows one task, as --json says.
-func (f storeFlags) print(c console, t dispatch.Task) error {
+func (f storeFlags) print(ctx context.Context, c console, store dispatch.Store, t dispatch.Task) error {
 	now := time.Now()
+	v, err := why.Shown(ctx, store, f.editor(store).Settings, t, now)
+	if err != nil {
+		return err
+	}
 	if f.JSON {
-		return c.json(view.New(t, now))
+		return c.json(v)
 	}
-	return view.Story(c.out, view.New(t, now), now)
-}
-
-// failed says what could not be done with a task.
-func failed(doing, id string, err error) error {
-	if errors.Is(err, dispatch.ErrNotFound) {
-		return fmt.Errorf("there is no task %s", id)
-	}
-	return fmt.Errorf("%s task %s: %w", doing, id, err)
+	return view.Story(c.out, v, now)
 }

@@ -9,7 +9,8 @@ import (
 // States returns all states, in the order of a task's life.
 func States() []dispatch.State {
 	return []dispatch.State{
-		dispatch.Scheduled, dispatch.Delivered, dispatch.Stopped, dispatch.Exhausted, dispatch.Expired, dispatch.Cancelled,
+		dispatch.Scheduled, dispatch.Blocked, dispatch.Held, dispatch.Delivered, dispatch.Stopped, dispatch.Exhausted,
+		dispatch.Expired, dispatch.Skipped, dispatch.Cancelled,
 	}
 }
 

@@ -1,12 +1,8 @@
 package view
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
-	"net/http"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -37,8 +33,12 @@ func (v Task) state() (state, reason string) {
 	switch {
 	case !v.LeasedUntil.IsZero():
 		return "in flight", v.Error
+	case !v.WaitingSince.IsZero():
+		return "waiting", v.Error
 	case v.State == dispatch.Scheduled:
 		return string(v.State), v.Error
+	case v.Cancelling:
+		return string(v.State), "cancelled: it ends at its turn"
 	default:
 		return string(v.State), v.Reason
 	}
@@ -48,143 +48,14 @@ func (v Task) when(now time.Time) string {
 	if v.State.Final() {
 		return When(v.EndedAt, now)
 	}
-	if v.DueAt.Before(now) {
+	switch {
+	case v.State == dispatch.Held:
+		return ""
+	case v.DueAt.Before(now):
 		return "due"
 	}
 	return When(v.DueAt, now)
 }
-
-// Story writes all there is to know of a task, for a person.
-func Story(w io.Writer, v Task, now time.Time) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	line := func(name, format string, args ...any) { fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
-	line("task", "%s", v.ID)
-	line("queue", "%s", v.Queue)
-	if v.Run > 1 {
-		line("run", "%d: it was run again by hand", v.Run)
-	}
-	if !v.CreatedAt.IsZero() {
-		line("created", "%s", instant(v.CreatedAt, now))
-	}
-	v.ask(line)
-	if !v.ExpireAt.IsZero() {
-		line("expires", "%s", instant(v.ExpireAt, now))
-	}
-	for i, a := range v.History {
-		name := "attempts"
-		if i > 0 {
-			name = ""
-		}
-		line(name, "%s  %s, after %s", instant(a.At, now), status(a.Status), time.Duration(a.TookMs)*time.Millisecond)
-	}
-	if v.Error != "" {
-		name := "last error"
-		if v.State == dispatch.Delivered {
-			name = "note" // on what the receiver said
-		}
-		line(name, "%s", Plain(v.Error, 200))
-	}
-	v.next(line, now)
-	if err := t.Flush(); err != nil {
-		return fmt.Errorf("writing: %w", err)
-	}
-	return nil
-}
-
-// ask tells what was asked.
-func (v Task) ask(line func(name, format string, args ...any)) {
-	if v.Request == nil || v.Policy == nil {
-		line("request", "cannot be read")
-		return
-	}
-	r, p := v.Request, v.Policy
-	line("request", "%s %s", r.Method, Plain(r.URI, 500))
-	for _, name := range slices.Sorted(maps.Keys(r.Headers)) {
-		line("", "%s: %s", name, Plain(r.Headers[name], 200))
-	}
-	if len(r.Body) > 0 {
-		line("body", "%s (%s)", short(r.Body), r.Format)
-	}
-	if len(r.Claims) > 0 {
-		line("claims", "%s (%s), sent as a JWT", short(r.Claims), r.Format)
-	}
-	codes := "delivered by " + p.SuccessCodes.String()
-	if len(p.StopCodes) > 0 {
-		codes += ", stopped by " + p.StopCodes.String()
-	}
-	if len(p.WaitCodes) > 0 {
-		codes += ", told to wait by " + p.WaitCodes.String()
-	}
-	line("answers", "%s", codes)
-	line("policy", "%s, each given %s", policy(p.Attempts), Span(time.Duration(p.HTTPTimeout)*time.Second))
-}
-
-func policy(a dispatch.Attempts) string {
-	seconds := func(n int) string { return Span(time.Duration(n) * time.Second) }
-	text := fmt.Sprintf("up to %s", counted(a.Limit))
-	if len(a.Intervals) > 0 {
-		parts := make([]string, len(a.Intervals))
-		for i, n := range a.Intervals {
-			parts[i] = seconds(n)
-		}
-		return text + ", apart by " + strings.Join(parts, ", ")
-	}
-	text += ", " + seconds(a.Interval) + " apart"
-	if a.Backoff > 1 {
-		text += fmt.Sprintf(", %v times as long after each", a.Backoff)
-	}
-	if a.MaxInterval > 0 {
-		text += fmt.Sprintf(", %s at most", seconds(a.MaxInterval))
-	}
-	return text
-}
-
-// next tells where the task is now, and what comes next.
-func (v Task) next(line func(name, format string, args ...any), now time.Time) {
-	if v.Lapses > 0 {
-		line("lapses", "%d: whoever handled it did not come back", v.Lapses)
-	}
-	switch {
-	case v.State.Final():
-		reason := ""
-		if v.Reason != "" {
-			reason = ": " + Plain(v.Reason, 200)
-		}
-		line("state", "%s%s", v.State, reason)
-		line("ended", "%s, after %s that count", instant(v.EndedAt, now), counted(v.Attempts))
-		line("next", "nothing; removed %s", When(v.RemovedAt, now))
-	case !v.LeasedUntil.IsZero():
-		line("state", "in flight: leased until %s", instant(v.LeasedUntil, now))
-		line("next", "the answer to attempt %d", v.Attempts+1)
-	case v.DueAt.After(now):
-		line("state", "%s", v.State)
-		line("next", "attempt %d, %s", v.Attempts+1, instant(v.DueAt, now))
-	default:
-		line("state", "%s", v.State)
-		line("next", "attempt %d, as soon as somebody is free: due since %s", v.Attempts+1, instant(v.DueAt, now))
-	}
-}
-
-func counted(n int) string {
-	if n == 1 {
-		return "1 attempt"
-	}
-	return fmt.Sprintf("%d attempts", n)
-}
-
-func status(code int) string {
-	if code == 0 {
-		return "no answer"
-	}
-	return strings.TrimSpace(fmt.Sprintf("%d %s", code, http.StatusText(code)))
-}
-
-func instant(t, now time.Time) string {
-	return fmt.Sprintf("%s (%s)", t.Local().Format("2006-01-02 15:04:05"), When(t, now))
-}
-
-// short writes JSON in one line that is not too long.
-func short(v json.RawMessage) string { return Plain(string(v), 200) }
 
 // Plain returns a text that cannot steer a terminal, of at most most characters.
 func Plain(s string, most int) string {
