@@ -12,6 +12,7 @@ import (
 
 	"example.com/dispatch/cmd/dispatch/internal/view"
 	"example.com/dispatch/pkg/dispatch"
+	"example.com/dispatch/pkg/dispatch/rule"
 	"github.com/oklog/ulid/v2"
 )
 
@@ -38,7 +39,7 @@ func (e enqueueCommand) Run(ctx context.Context, c console) error {
 		verb := &dispatch.Enqueue{
 			Store: store, Settings: e.editor(store).Settings, Retention: e.Retention,
 			// Whoever sends decides whether it may call plain http, and whether it has a key.
-			AllowHTTP: e.Store.Local(), CanSign: true,
+			AllowHTTP: e.Store.Local(), CanSign: true, CheckRule: rule.Check,
 			Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		}
 		receipts, err := verb.Run(ctx, input, func(int) string { return ulid.Make().String() })

@@ -84,7 +84,7 @@ func (r retryCommand) found(ctx context.Context, c console, store dispatch.Store
 		chosen = append(chosen, bare(t))
 	}
 	slices.SortStableFunc(chosen, func(a, b dispatch.Task) int { return a.EndedAt.Compare(b.EndedAt) })
-	return r.all(ctx, c, r.JSON, fmt.Sprintf("%s and would run again", r.State), "retried", chosen, func(ctx context.Context, t dispatch.Task) (bool, error) {
+	return r.all(ctx, c, r.JSON, fmt.Sprintf("in state %s would run again", r.State), "retried", chosen, func(ctx context.Context, t dispatch.Task) (bool, error) {
 		_, err := e.Retry(ctx, t.ID)
 		_, moved := errors.AsType[*dispatch.StateError](err)
 		if moved || errors.Is(err, dispatch.ErrNotFound) || errors.Is(err, dispatch.ErrLeased) {

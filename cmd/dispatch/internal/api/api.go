@@ -2,10 +2,17 @@
 //
 //	POST   /tasks             one task: 201 with its receipt, 200 if the same task is there already, 409 if
 //	                          another is; {"tasks": […]}: 200 with all receipts, 207 if any of them has an error
-//	GET    /tasks             {"tasks": […]}, by ?state=, ?queue=, ?limit= (1–1000, 100 unless given)
-//	GET    /tasks/{id}        one task
-//	DELETE /tasks/{id}        cancels it; 409 while it may be in flight, or when it has ended
-//	POST   /tasks/{id}/retry  runs it again; 409 unless it has ended
+//	GET    /tasks             {"tasks": […]}, by ?state=, ?queue=, ?identifier= (may be repeated), ?identified=true,
+//	                          ?limit= (1–1000, 100 unless given)
+//	GET    /tasks/{id}        one task, and why it has not run yet
+//	DELETE /tasks/{id}        cancels it: 200; 202 if it is blocked, and ends at its turn; 409 while it may be in
+//	                          flight, or when it has ended
+//	POST   /tasks/{id}/retry  runs it again; 409 unless it has ended or is held
+//	POST   /tasks/{id}/skip   ends a held one, so that its group goes on; 409 for any other
+//	POST   /tasks/{id}/reschedule  {"dueAt": …} or {"delay": seconds}; 409 unless it is scheduled or blocked
+//	GET    /settings          {"version", "queues"}; the version is the ETag too
+//	PUT    /settings          the same, over the version that If-Match or the body names: 412 or 409 if that is
+//	                          not the stored one, 428 if none is named
 //	GET    /schema/{name}     task.json, settings.json or answer.json: the JSON Schemas
 package api
 
@@ -20,7 +27,7 @@ import (
 
 	"example.com/dispatch/cmd/dispatch/internal/engine"
 	"example.com/dispatch/cmd/dispatch/internal/problem"
-	"example.com/dispatch/cmd/dispatch/internal/view"
+	"example.com/dispatch/cmd/dispatch/internal/why"
 	"example.com/dispatch/pkg/dispatch"
 	"example.com/dispatch/pkg/dispatch/schema"
 	"github.com/oklog/ulid/v2"
@@ -32,7 +39,7 @@ const (
 	answerTime = 30 * time.Second
 )
 
-// API answers for the tasks of an engine.
+// API answers for the tasks and settings of an engine.
 type API struct {
 	Engine *engine.Engine
 	Store  dispatch.Store
@@ -47,6 +54,10 @@ func (a API) Register(mux *http.ServeMux) {
 	mux.HandleFunc("GET /tasks/{id}", a.bounded(a.show))
 	mux.HandleFunc("DELETE /tasks/{id}", a.bounded(a.cancel))
 	mux.HandleFunc("POST /tasks/{id}/retry", a.bounded(a.retry))
+	mux.HandleFunc("POST /tasks/{id}/skip", a.bounded(a.skip))
+	mux.HandleFunc("POST /tasks/{id}/reschedule", a.bounded(a.reschedule))
+	mux.HandleFunc("GET /settings", a.bounded(a.settings))
+	mux.HandleFunc("PUT /settings", a.bounded(a.apply))
 	for _, name := range []string{"task.json", "settings.json", "answer.json"} {
 		mux.Handle("GET /schema/"+name, http.StripPrefix("/schema/", http.FileServerFS(schema.Files())))
 	}
@@ -61,13 +72,8 @@ func (a API) bounded(h http.HandlerFunc) http.HandlerFunc {
 }
 
 func (a API) enqueue(w http.ResponseWriter, r *http.Request) {
-	input, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		problem.Status(w, http.StatusRequestEntityTooLarge, "a request is at most 8 MB; send several")
-		return
-	}
-	if err != nil {
-		problem.Status(w, http.StatusBadRequest, "the body could not be read")
+	input, ok := body(w, r)
+	if !ok {
 		return
 	}
 	receipts, err := a.Engine.Enqueue.Run(r.Context(), input, func(int) string { return ulid.Make().String() })
@@ -106,26 +112,31 @@ func (a API) show(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, found.Err)
 		return
 	}
-	answer(w, http.StatusOK, view.New(found.Task, a.Now()))
+	a.answerTask(w, r, http.StatusOK, found.Task)
 }
 
-func (a API) cancel(w http.ResponseWriter, r *http.Request) {
-	t, err := a.Engine.Editor.Cancel(r.Context(), r.PathValue("id"))
+// body reads a request's body, or answers that it cannot.
+func body(w http.ResponseWriter, r *http.Request) (text []byte, ok bool) {
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		problem.Status(w, http.StatusRequestEntityTooLarge, "a request is at most 8 MB; send several")
+		return nil, false
+	}
+	if err != nil {
+		problem.Status(w, http.StatusBadRequest, "the body could not be read")
+		return nil, false
+	}
+	return text, true
+}
+
+// answerTask answers with a task, and why it has not run yet.
+func (a API) answerTask(w http.ResponseWriter, r *http.Request, status int, t dispatch.Task) {
+	shown, err := why.Shown(r.Context(), a.Store, a.Engine.Settings, t, a.Now())
 	if err != nil {
 		a.fail(w, r, err)
 		return
 	}
-	answer(w, http.StatusOK, view.New(t, a.Now()))
-}
-
-func (a API) retry(w http.ResponseWriter, r *http.Request) {
-	t, err := a.Engine.Editor.Retry(r.Context(), r.PathValue("id"))
-	if err != nil {
-		a.fail(w, r, err)
-		return
-	}
-	a.Engine.Offer(r.Context(), []dispatch.Hint{t.Hint()}) // dropped where nobody is free
-	answer(w, http.StatusOK, view.New(t, a.Now()))
+	answer(w, status, shown)
 }
 
 // fail answers with the problem that an error of the engine or the store means.

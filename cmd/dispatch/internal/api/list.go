@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"example.com/dispatch/cmd/dispatch/internal/pick"
 	"example.com/dispatch/cmd/dispatch/internal/problem"
 	"example.com/dispatch/cmd/dispatch/internal/view"
 	"example.com/dispatch/pkg/dispatch"
@@ -32,13 +33,14 @@ func (a API) list(w http.ResponseWriter, r *http.Request) {
 		}
 		limit = n
 	}
-	filter, err := a.Engine.Editor.Filter(r.Context(), queue, state)
-	if err != nil {
-		a.fail(w, r, err)
+	identified := query.Get("identified")
+	if identified != "" && identified != "true" && identified != "false" {
+		problem.Status(w, http.StatusBadRequest, "identified: must be true or false")
 		return
 	}
+	wanted := pick.Query{State: state, Queue: queue, Identifiers: query["identifier"], Identified: identified == "true"}
 	tasks := []view.Task{}
-	for t, err := range a.Store.List(r.Context(), filter) {
+	for t, err := range pick.Tasks(r.Context(), a.Store, a.Engine.Editor, wanted) {
 		if err != nil {
 			a.fail(w, r, err)
 			return

@@ -150,8 +150,8 @@ func (v Task) next(line func(name, format string, args ...any), now time.Time) {
 	case v.State == dispatch.Held:
 		line("state", "held: %s", Plain(v.Reason, 200))
 		line("next", "what a person decides: dispatch retry, skip or cancel")
-	case v.State == dispatch.Blocked && v.Cancelling:
-		line("state", "blocked, and cancelled: it ends at its turn, without a call")
+	case v.Cancelling:
+		line("state", "%s, and cancelled: it ends at its turn, without a call", v.State)
 	case v.State == dispatch.Blocked:
 		line("state", "blocked")
 		line("next", "attempt %d, at its turn, not before %s", v.Attempts+1, instant(v.DueAt, now))

@@ -33,12 +33,12 @@ func (v Task) state() (state, reason string) {
 	switch {
 	case !v.LeasedUntil.IsZero():
 		return "in flight", v.Error
+	case v.Cancelling:
+		return string(v.State), "cancelled: it ends at its turn"
 	case !v.WaitingSince.IsZero():
 		return "waiting", v.Error
 	case v.State == dispatch.Scheduled:
 		return string(v.State), v.Error
-	case v.Cancelling:
-		return string(v.State), "cancelled: it ends at its turn"
 	default:
 		return string(v.State), v.Reason
 	}

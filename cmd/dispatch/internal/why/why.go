@@ -78,6 +78,9 @@ func behind(ctx context.Context, store dispatch.Store, settings dispatch.Setting
 func scheduled(ctx context.Context, store dispatch.Store, settings dispatch.Settings, t dispatch.Task, now time.Time) (string, error) {
 	var reasons []string
 	say := func(format string, args ...any) { reasons = append(reasons, fmt.Sprintf(format, args...)) }
+	if t.Flag {
+		return "cancelled: it ends as soon as a sweep meets it", nil
+	}
 	if t.DueAt.After(now) {
 		say("not due until %s", instant(t.DueAt))
 		if len(t.Progress) > 0 && !t.Progress[0].WaitingSince.IsZero() {
