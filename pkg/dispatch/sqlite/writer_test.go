@@ -73,7 +73,7 @@ func TestOneFailureFailsNoOtherOfItsTransaction(t *testing.T) {
 	mine := s.Claim(ctx, []string{"mine"}, lease)[0].Task
 	s.Claim(ctx, []string{"leased"}, lease)
 	conflicting := scheduled("there")
-	conflicting.Generation = 2
+	conflicting.Generation = 9 // which no claim of the row makes
 	big := scheduled("big")
 	big.Doc = make([]byte, dispatch.MaxRow)
 	calls := []struct {
