@@ -86,6 +86,8 @@ func (e enqueueCommand) print(c console, receipts dispatch.Receipts) error {
 		switch {
 		case r.Error != nil:
 			fmt.Fprintf(t, "%s\tnot enqueued\t%s: %s\n", r.ID, r.Error.Title, r.Error.Detail)
+		case r.Replaced:
+			fmt.Fprintf(t, "%s\t%s\treplaced, due %s\n", r.ID, r.State, view.When(r.DueAt, now))
 		case r.Existing:
 			fmt.Fprintf(t, "%s\t%s\tenqueued before\n", r.ID, r.State)
 		default:
