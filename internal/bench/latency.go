@@ -26,7 +26,7 @@ func (b *bench) latency(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, receiver.end())
 	}
-	n := steadyRate * b.pick(15, 3)
+	n := steadyRate * b.pick(10, 3)
 	err = b.steady(ctx, server.URL, receiver.URL, n)
 	seen, waited := awaitCalls(ctx, receiver.URL, n, latencyEnd)
 	if err = errors.Join(err, waited, server.end(), receiver.end()); err != nil {
