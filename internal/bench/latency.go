@@ -32,7 +32,10 @@ func (b *bench) latency(ctx context.Context) error {
 	if err = errors.Join(err, waited, server.end(), receiver.end()); err != nil {
 		return err
 	}
-	late := slices.Sorted(slices.Values(seen.Late))[len(seen.Late)-n:]
+	late := slices.Sorted(slices.Values(seen.Late))
+	if len(late) < n {
+		return fmt.Errorf("%d of %d tasks arrived in time", len(late), n)
+	}
 	for _, p := range []int{50, 99} {
 		b.table.add(figure{
 			"latency", fmt.Sprintf("enqueue to receiver, p%d", p), milliseconds(late[(len(late)-1)*p/100]), "ms", "", nil,
