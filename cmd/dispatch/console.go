@@ -120,7 +120,7 @@ type storeFlags struct {
 
 // storeTime bounds what a command does with one task; listTime, with a whole table.
 const (
-	storeTime = time.Minute
+	storeTime = 30 * time.Second
 	listTime  = 10 * time.Minute
 )
 

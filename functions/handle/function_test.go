@@ -44,6 +44,9 @@ func (v *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			signed = err.Error()
 		}
 	}
+	if !r.Close {
+		signed += ", on a connection that would freeze with the function"
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.calls = append(v.calls, r.Header.Get("Idempotency-Key")+" "+r.Header.Get("Dispatch-Attempt")+" "+signed)

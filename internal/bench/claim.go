@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"example.com/dispatch/pkg/dispatch"
@@ -17,7 +18,8 @@ import (
 const (
 	claimed     = 500
 	claimTarget = 1.5
-	claimTime   = 3 * time.Minute
+	claimTime   = 2 * time.Minute
+	fillTime    = time.Minute // where the disk is slow, there are fewer pending
 )
 
 // claim measures whether many pending tasks make the due ones dearer. Rounds in the small and in the large
@@ -34,7 +36,7 @@ func (b *bench) claim(ctx context.Context) error {
 					return err
 				}
 			}
-			for range b.pick(40, 15) {
+			for range b.pick(25, 15) {
 				for _, p := range stores {
 					if err := p.round(ctx); err != nil {
 						return err
@@ -63,7 +65,7 @@ type pending struct {
 const day = 24 * time.Hour
 
 func (p *pending) fill(ctx context.Context) error {
-	const together = 2000
+	const together = 1000
 	now := time.Now()
 	doc, err := dispatch.EncodeDoc(dispatch.Doc{
 		CreatedAt: now, Method: http.MethodPost, URI: "http://127.0.0.1:9/call", Body: body(), Format: dispatch.Envelope,
@@ -73,24 +75,27 @@ func (p *pending) fill(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tasks := make([]dispatch.Task, 0, together)
-	for i := range p.n {
-		id := newID(0)
-		tasks = append(tasks, dispatch.Task{
-			ID: id, State: dispatch.Scheduled, Queue: dispatch.DefaultQueue, Run: 1, Doc: doc, Hash: []byte(id),
-			Timeout: 30 * time.Second, DueAt: now.Add(mathrand.N(day)), Lane: dispatch.Lane(dispatch.DefaultQueue, id, 1),
-			Generation: now.UnixMilli(), Version: dispatch.FormatVersion,
-		})
-		if len(tasks) == together || i == p.n-1 {
-			for _, r := range p.store.Put(ctx, now, tasks) {
-				if r.Err != nil {
-					return r.Err
-				}
+	var put atomic.Int64
+	_, err = side(4, p.n/together, fillTime, func(int) error {
+		tasks := make([]dispatch.Task, together)
+		for i := range tasks {
+			id := newID(0)
+			tasks[i] = dispatch.Task{
+				ID: id, State: dispatch.Scheduled, Queue: dispatch.DefaultQueue, Run: 1, Doc: doc, Hash: []byte(id),
+				Timeout: 30 * time.Second, DueAt: now.Add(mathrand.N(day)), Lane: dispatch.Lane(dispatch.DefaultQueue, id, 1),
+				Generation: now.UnixMilli(), Version: dispatch.FormatVersion,
 			}
-			tasks = tasks[:0]
 		}
-	}
-	return nil
+		for _, r := range p.store.Put(ctx, now, tasks) {
+			if r.Err != nil {
+				return r.Err
+			}
+		}
+		put.Add(together)
+		return nil
+	})
+	p.n = int(put.Load())
+	return err
 }
 
 // round finds and claims the next tasks, and puts them back to another time of day.
@@ -109,7 +114,7 @@ func (p *pending) round(ctx context.Context) error {
 	}
 	results := p.store.Claim(ctx, ids, dispatch.Lease{Token: rand.Text(), At: last, Left: time.Hour})
 	p.took = append(p.took, time.Since(began))
-	return side(claimed, len(results), func(i int) error {
+	_, err := side(claimed, len(results), claimTime, func(i int) error {
 		t := results[i].Task
 		if results[i].Err != nil {
 			return results[i].Err
@@ -118,6 +123,7 @@ func (p *pending) round(ctx context.Context) error {
 		_, err := p.store.Settle(ctx, t)
 		return err
 	})
+	return err
 }
 
 func (p *pending) median() time.Duration { return median(p.took) }

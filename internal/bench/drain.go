@@ -7,15 +7,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"example.com/dispatch/pkg/dispatch/signature"
 )
 
 const (
-	drainTime   = time.Minute
+	drainTime   = 50 * time.Second
+	bareTime    = 5 * time.Second
 	drainTarget = 10000 // tasks a second, unsigned, on two cores
 	// flying is how many calls the bare client makes at once: as many as the server, which leaves a
 	// quarter of its 256 workers to other receivers.
@@ -32,37 +31,37 @@ func (b *bench) drain(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, receiver.end())
 	}
-	n := b.pick(100_000, 15_000)
 	for _, c := range []struct {
 		name   string
+		n      int
 		flags  []string
 		signer *signature.Signer
 	}{
-		{"unsigned", []string{"--unsigned"}, nil},
-		{"ES256", nil, &signature.Signer{Key: key, Issuer: "dispatch"}},
+		{"unsigned", b.pick(100_000, 15_000), []string{"--unsigned"}, nil},
+		{"ES256", b.pick(30_000, 10_000), nil, &signature.Signer{Key: key, Issuer: "dispatch"}},
 	} {
-		served, cpu, err := b.drainServed(ctx, receiver.URL, c.name, n, c.flags)
+		served, cpu, err := b.drainServed(ctx, receiver.URL, c.name, c.n, c.flags)
 		if err != nil {
 			return errors.Join(err, receiver.end())
 		}
-		bare, err := b.drainBare(ctx, receiver.URL, n, c.signer)
+		bare, err := b.drainBare(ctx, receiver.URL, c.n, c.signer)
 		if err != nil {
 			return errors.Join(err, receiver.end())
 		}
-		f := figure{"drain", "drained, " + c.name, served, "tasks/s", "", nil, fmt.Sprintf("%d due tasks, POST of %d bytes: claimed, sent, settled on disk; from the server's start to the last call", n, bodySize)}
+		f := figure{"drain", "drained, " + c.name, served, "tasks/s", "", nil, fmt.Sprintf("%d tasks due, POST of %d bytes: claimed, sent, settled on disk; from the server's start to the last call", c.n, bodySize)}
 		if c.signer == nil {
 			b.table.atLeast(f, drainTarget)
 		} else {
 			b.table.add(f)
 		}
-		b.table.add(figure{"drain", "server's CPU time, " + c.name, microseconds(cpu) / float64(n), "µs/task", "", nil, "of all cores, without the receiver's: hardly depends on what else the machine does"})
+		b.table.add(figure{"drain", "server's CPU time, " + c.name, microseconds(cpu), "µs/task", "", nil, "of all cores, without the receiver's: hardly depends on what else the machine does"})
 		b.table.add(figure{"drain", "bare client, " + c.name, bare, "calls/s", "", nil, fmt.Sprintf("Go's client, %d at once, the same request to the same receiver, nothing kept", flying)})
 		b.table.add(figure{"drain", "ratio, " + c.name, served / bare, "", "", nil, "what promising each call leaves of the bare client's speed"})
 	}
 	return receiver.end()
 }
 
-// drainServed returns how many tasks a second the server drains, and the CPU time it took.
+// drainServed returns how many tasks a second the server drains, and the CPU time of each.
 func (b *bench) drainServed(ctx context.Context, receiver, name string, n int, flags []string) (float64, time.Duration, error) {
 	if err := forgetCalls(ctx, receiver); err != nil {
 		return 0, 0, err
@@ -80,22 +79,20 @@ func (b *bench) drainServed(ctx context.Context, receiver, name string, n int, f
 	if err = errors.Join(err, server.end()); err != nil {
 		return 0, 0, err
 	}
-	if err := nothingLeft(ctx, db); err != nil {
-		return 0, 0, err
+	if seen.Calls >= n { // a slow machine does not come to the end in time
+		if err := nothingLeft(ctx, db); err != nil {
+			return 0, 0, err
+		}
 	}
-	return float64(n) / seen.Last.Sub(began).Seconds(), server.cpu(), nil
+	return float64(seen.Calls) / seen.Last.Sub(began).Seconds(), server.cpu() / time.Duration(seen.Calls), nil
 }
 
 // drainBare returns how many calls a second a client makes that does nothing else.
 func (b *bench) drainBare(ctx context.Context, receiver string, n int, signer *signature.Signer) (float64, error) {
-	ctx, cancel := context.WithTimeout(ctx, drainTime)
-	defer cancel()
 	transport := &http.Transport{MaxIdleConns: flying, MaxIdleConnsPerHost: flying, DisableCompression: true}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport}
-	began := time.Now()
-	err := side(flying, n, func(int) error { return bareCall(ctx, client, receiver+"/call", signer) })
-	return float64(n) / time.Since(began).Seconds(), err
+	return side(flying, n, bareTime, func(int) error { return bareCall(ctx, client, receiver+"/call", signer) })
 }
 
 func bareCall(ctx context.Context, client *http.Client, url string, signer *signature.Signer) error {
@@ -122,25 +119,4 @@ func bareCall(ctx context.Context, client *http.Client, url string, signer *sign
 		return fmt.Errorf("status %d: %w", answer.StatusCode, err)
 	}
 	return nil
-}
-
-// side runs do for 0 to n-1 on so many goroutines, until one fails.
-func side(wide, n int, do func(int) error) error {
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	failed := make(chan error, wide)
-	for range wide {
-		wg.Go(func() {
-			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-				if err := do(i); err != nil {
-					next.Add(int64(n))
-					failed <- err
-					return
-				}
-			}
-		})
-	}
-	wg.Wait()
-	close(failed)
-	return <-failed
 }

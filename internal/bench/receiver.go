@@ -73,10 +73,11 @@ func (r *receiver) call(_ http.ResponseWriter, request *http.Request) {
 	}
 }
 
-// wait answers with the tally once there were ?calls= calls.
+// wait answers with the tally once there were ?calls= calls, or the time ?within= is over.
 func (r *receiver) wait(w http.ResponseWriter, request *http.Request) {
 	wanted, err := strconv.Atoi(request.URL.Query().Get("calls"))
-	if err != nil {
+	within, unreadable := time.ParseDuration(request.URL.Query().Get("within"))
+	if err := errors.Join(err, unreadable); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
@@ -89,11 +90,15 @@ func (r *receiver) wait(w http.ResponseWriter, request *http.Request) {
 	r.mu.Unlock()
 	select {
 	case <-changed:
+	case <-time.After(within):
 	case <-request.Context().Done():
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.wanted = 0
+	if r.tally.Calls < wanted {
+		r.tally.Last = time.Now()
+	}
 	json.NewEncoder(w).Encode(r.tally) // whoever asked has gone if this fails
 }
 
@@ -112,14 +117,14 @@ func startReceiver(ctx context.Context) (*process, error) {
 	return begin(ctx, self, "-receive")
 }
 
-// awaitCalls returns the receiver's tally once it has had so many calls; within the time, what it has.
+// awaitCalls returns the receiver's tally once it has had so many calls, or the time is over.
 func awaitCalls(ctx context.Context, url string, calls int, within time.Duration) (tally, error) {
-	ctx, cancel := context.WithTimeout(ctx, within)
+	ctx, cancel := context.WithTimeout(ctx, within+readyTime)
 	defer cancel()
 	var t tally
-	err := get(ctx, fmt.Sprintf("%s/wait?calls=%d", url, calls), &t)
-	if err == nil && t.Calls < calls {
-		err = fmt.Errorf("the receiver was called %d times, not %d", t.Calls, calls)
+	err := get(ctx, fmt.Sprintf("%s/wait?calls=%d&within=%s", url, calls, within), &t)
+	if err == nil && t.Calls == 0 {
+		err = errors.New("the receiver was not called")
 	}
 	return t, err
 }

@@ -6,28 +6,26 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"time"
 
+	"example.com/dispatch/functions/internal/signed"
 	"example.com/dispatch/functions/internal/wiring"
 	"example.com/dispatch/pkg/dispatch"
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
-	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 )
 
 // Invoker invokes functions as events.
 type Invoker struct {
-	client        *lambda.Client
+	client        *signed.Client
 	handle, sweep string
 }
 
 const (
-	invokeTime = 10 * time.Second // for all tries of one invocation
-	maxTries   = 3
-	maxBackoff = time.Second
+	invokeTime   = 10 * time.Second // for all tries of one invocation
+	maxTries     = 3
+	firstBackoff = 200 * time.Millisecond
 )
 
 // New returns an invoker of the environment's functions that keeps so many connections.
@@ -35,19 +33,8 @@ func New(e wiring.Environment, connections int) (*Invoker, error) {
 	if e.HandleFunction == "" {
 		return nil, errors.New("HANDLE_FUNCTION is required")
 	}
-	client := lambda.NewFromConfig(e.AWS(wiring.Lambda, connections), func(o *lambda.Options) { o.Retryer = throttled() })
+	client := signed.New(e.AWS(wiring.Lambda, connections), "lambda")
 	return &Invoker{client: client, handle: e.HandleFunction, sweep: e.SweepFunction}, nil
-}
-
-// throttled repeats only what Lambda refused for now. The SDK's own retryer repeats also after a lost answer, and
-// every repetition that was not needed is another function running.
-func throttled() aws.Retryer {
-	return retry.NewStandard(func(o *retry.StandardOptions) {
-		o.MaxAttempts, o.MaxBackoff, o.RateLimiter = maxTries, maxBackoff, ratelimit.None
-		o.Retryables = []retry.IsErrorRetryable{
-			retry.RetryableHTTPStatusCode{Codes: map[int]struct{}{http.StatusTooManyRequests: {}}},
-		}
-	})
 }
 
 // Event is what handle is invoked with.
@@ -67,14 +54,34 @@ func (i *Invoker) Handle(ctx context.Context, hints []dispatch.Hint) error {
 // Sweep runs a sweep, as the tick does.
 func (i *Invoker) Sweep(ctx context.Context) error { return i.event(ctx, i.sweep, []byte("{}")) }
 
+// event invokes once, and repeats only what Lambda refused for now: every repetition that was not needed, because only
+// the answer was lost, is another function running.
 func (i *Invoker) event(ctx context.Context, function string, payload []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, invokeTime)
 	defer cancel()
-	_, err := i.client.Invoke(ctx, &lambda.InvokeInput{
-		FunctionName: &function, InvocationType: types.InvocationTypeEvent, Payload: payload,
-	})
-	if err != nil {
-		return fmt.Errorf("invoking %s: %w", function, err)
+	path := "/2015-03-31/functions/" + url.QueryEscape(function) + "/invocations"
+	header := http.Header{"X-Amz-Invocation-Type": {"Event"}, "Content-Type": {"application/json"}}
+	for try := 1; ; try++ {
+		_, err := i.client.Post(ctx, path, header, payload)
+		if err == nil {
+			return nil
+		}
+		refused, ok := errors.AsType[*signed.Error](err)
+		if !ok || refused.Status != http.StatusTooManyRequests || try == maxTries || !pause(ctx, try) {
+			return fmt.Errorf("invoking %s: %w", function, err)
+		}
 	}
-	return nil
+}
+
+// pause waits after so many tries, up to twice as long each time, and reports whether there is time for another. The
+// wait is random, so that many that were refused at once do not come back at once.
+func pause(ctx context.Context, tries int) bool {
+	timer := time.NewTimer(1 + rand.N(firstBackoff<<(tries-1)))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }

@@ -110,8 +110,8 @@ func (p *process) answers(ctx context.Context, url string, within time.Duration)
 }
 
 // InvokeFile invokes a function with `sam local invoke`, in a container of its own, and returns its answer, or the
-// error that Lambda would answer with. Now and then SAM's runtime emulator loses an invocation on a machine that is very
-// busy, and SAM answers nothing: then it tries again.
+// error that Lambda would answer with. On a very busy machine SAM was seen to end a container without an answer: then
+// it tries again, and says so in the log.
 func (s *System) InvokeFile(ctx context.Context, function, eventFile string) ([]byte, error) {
 	for range fileTries {
 		answer, err := s.invokeFile(ctx, function, eventFile)

@@ -3,15 +3,17 @@ package signingkey
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
 
+	"example.com/dispatch/functions/internal/signed"
 	"example.com/dispatch/functions/internal/wiring"
 	"example.com/dispatch/pkg/dispatch/signature"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 )
 
 const (
@@ -36,7 +38,7 @@ func New(e wiring.Environment) *Source {
 	switch key := e.SigningKey; {
 	case key == "":
 	case strings.HasPrefix(key, "arn:"):
-		client := secretsmanager.NewFromConfig(e.AWS(wiring.SecretsManager, 1))
+		client := signed.New(e.AWS(wiring.SecretsManager, 1), "secretsmanager")
 		s.fetch = func(ctx context.Context) (string, error) { return secret(ctx, client, key) }
 	default:
 		s.fetch = func(context.Context) (string, error) { return key, nil }
@@ -77,13 +79,24 @@ func (s *Source) key(ctx context.Context) (signature.Key, error) {
 	return signature.ParseKey([]byte(text))
 }
 
-func secret(ctx context.Context, client *secretsmanager.Client, arn string) (string, error) {
-	out, err := client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &arn})
+// secret reads the text of a secret.
+// https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html
+func secret(ctx context.Context, client *signed.Client, arn string) (string, error) {
+	body, err := json.Marshal(map[string]string{"SecretId": arn})
+	if err != nil {
+		return "", fmt.Errorf("asking for the secret: %w", err)
+	}
+	header := http.Header{"Content-Type": {"application/x-amz-json-1.1"}, "X-Amz-Target": {"secretsmanager.GetSecretValue"}}
+	answer, err := client.Post(ctx, "/", header, body)
 	if err != nil {
 		return "", fmt.Errorf("reading the secret: %w", err)
 	}
-	if out.SecretString == nil {
-		return "", errors.New("the secret holds bytes; it must hold a PEM text")
+	var out struct{ SecretString string }
+	if err := json.Unmarshal(answer, &out); err != nil {
+		return "", errors.New("reading the secret: the answer is not JSON") // err would show it
 	}
-	return *out.SecretString, nil
+	if out.SecretString == "" {
+		return "", errors.New("the secret holds no text; it must hold a key in PEM form")
+	}
+	return out.SecretString, nil
 }

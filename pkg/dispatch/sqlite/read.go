@@ -50,8 +50,9 @@ func get(c *session, id string) (t dispatch.Task, there bool, err error) {
 	return t, there, err
 }
 
-// page is how many rows are read before the consumer sees them: no connection is held while it works.
-const page = 1000
+// page is how many rows are read before the consumer sees them: no connection is held while it works. It is no
+// more than a consumer mostly takes, because among many tasks each row lies on a page of the file of its own.
+const page = 500
 
 // A page goes on within the instant at which the last one ended, and then after it. Asked for as one, SQLite would
 // walk again over all that the earlier pages had of that instant; a batch put at once is all of one.

@@ -46,15 +46,21 @@ type Engine struct {
 	log        *slog.Logger
 	workers    int
 
-	jobs     chan job // has no room: what is taken has a free worker
+	jobs     chan job           // has no room: what is taken has a free worker
+	offers   chan dispatch.Hint // has room for a burst, none of it claimed yet
 	quit     chan struct{}
 	stop     func() // closes quit, once
 	working  sync.WaitGroup
 	inFlight atomic.Int64
 }
 
-// afterFailure is how long the sweep rests when the store fails.
-const afterFailure = time.Second
+const (
+	// afterFailure is how long the sweep rests when the store fails.
+	afterFailure = time.Second
+	// burst is how many offered hints wait for a worker. Without them a hint that comes while all workers are
+	// at work, or just about to be free, waits for the sweep, up to a second.
+	burst = 1024
+)
 
 // ErrStopping is the error for work that is offered to an engine that takes none any more.
 var ErrStopping = errors.New("the server is stopping")
@@ -66,7 +72,7 @@ func New(o Options) *Engine {
 	}
 	workers, quit := max(1, o.Workers), make(chan struct{})
 	e := &Engine{
-		workers: workers, jobs: make(chan job), quit: quit, stop: sync.OnceFunc(func() { close(quit) }), log: o.Log,
+		workers: workers, jobs: make(chan job), offers: make(chan dispatch.Hint, burst), quit: quit, stop: sync.OnceFunc(func() { close(quit) }), log: o.Log,
 		settings: newSettings(o.Store, o.Now), admission: newAdmission(workers, o.Now), successors: &successors{now: o.Now},
 	}
 	e.Editor = &dispatch.Editor{Store: o.Store, Settings: e.Settings, Invoke: e.Offer, Retention: o.Retention, Now: o.Now}
@@ -127,11 +133,12 @@ func (e *Engine) Look(ctx context.Context) (dispatch.SweepReport, error) {
 	return once.Run(ctx)
 }
 
-// Offer has the hints handled by free workers. Where none is free a hint is dropped: the sweep meets it.
+// Offer has the hints handled as workers become free, and waits for nothing. Where too many wait already a hint
+// is dropped: the sweep meets it.
 func (e *Engine) Offer(_ context.Context, hints []dispatch.Hint) error {
 	for _, h := range hints {
 		select {
-		case e.jobs <- job{hint: h}:
+		case e.offers <- h:
 		default:
 			return nil
 		}
@@ -139,7 +146,7 @@ func (e *Engine) Offer(_ context.Context, hints []dispatch.Hint) error {
 	return nil
 }
 
-// await is Offer for the sweep: it waits for a free worker, so that the sweep goes no faster than they do.
+// await gives the sweep's hints: it waits for a free worker, so that the sweep goes no faster than they do.
 func (e *Engine) await(ctx context.Context, hints []dispatch.Hint) error {
 	for _, h := range hints {
 		if err := e.give(ctx, job{hint: h}); err != nil {

@@ -82,21 +82,37 @@ func TestEnqueueDelivers(t *testing.T) {
 	})
 }
 
-func TestOfferDropsWhatNobodyIsFreeFor(t *testing.T) {
+func TestOfferDropsWhatThereIsNoRoomFor(t *testing.T) {
 	release := make(chan struct{})
 	in(t, 2, func(context.Context, dispatch.Call) dispatch.Answer {
 		<-release
 		return dispatch.Answer{Status: 204}
 	}, func(t *testing.T, r rig) {
 		release = make(chan struct{}) // of the bubble
-		for i := range 10 {
+		const n = 1500                // more than may wait
+		for i := range n {
 			input := fmt.Sprintf(`{"id": "h-%d", "uri": "https://h%d.example/"}`, i, i)
 			if _, err := r.engine.Enqueue.Run(t.Context(), []byte(input), nil); err != nil { // it does not block
 				t.Fatal(err)
 			}
 		}
 		close(release)
-		r.until(time.Minute, "all delivered, by the sweep", func() bool { return r.in(dispatch.Delivered, "h") == 10 })
+		r.until(time.Minute, "all delivered, by the sweep", func() bool { return r.in(dispatch.Delivered, "h") == n })
+	})
+}
+
+func TestABurstIsNotLeftToTheSweep(t *testing.T) {
+	in(t, 2, func(ctx context.Context, _ dispatch.Call) dispatch.Answer {
+		return slowly(ctx, 10*time.Millisecond, 204)
+	}, func(t *testing.T, r rig) {
+		r.until(2*time.Second, "just after a look", func() bool { return time.Now().Nanosecond() == int(2*time.Millisecond) })
+		for i := range 40 {
+			input := fmt.Sprintf(`{"id": "h-%d", "uri": "https://h%d.example/"}`, i, i)
+			if _, err := r.engine.Enqueue.Run(t.Context(), []byte(input), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.until(500*time.Millisecond, "all delivered, before the next look", func() bool { return r.in(dispatch.Delivered, "h") == 40 })
 	})
 }
 

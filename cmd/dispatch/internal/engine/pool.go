@@ -25,6 +25,10 @@ func (e *Engine) work() {
 			e.do(j)
 			e.follow()
 			continue
+		case h := <-e.offers:
+			e.one(h)
+			e.follow()
+			continue
 		default:
 		}
 		if e.follow() {
@@ -35,6 +39,8 @@ func (e *Engine) work() {
 			return
 		case j := <-e.jobs:
 			e.do(j)
+		case h := <-e.offers:
+			e.one(h)
 		}
 	}
 }

@@ -1,0 +1,90 @@
+package view_test
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/dispatch/cmd/dispatch/internal/view"
+	"example.com/dispatch/pkg/dispatch"
+)
+
+func TestWhen(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for want, d := range map[string]time.Duration{
+		"now": 400 * time.Millisecond, "in 2 s": 1500 * time.Millisecond, "in 119 s": 119 * time.Second, "in 2 min": 2 * time.Minute,
+		"5 min ago": -5*time.Minute - 10*time.Second, "in 2 h": 2 * time.Hour, "in 3 h 20 min": 3*time.Hour + 20*time.Minute,
+		"20 h ago": -20 * time.Hour, "in 7 days": 7*24*time.Hour - time.Second,
+	} {
+		if got := view.When(now.Add(d), now); got != want {
+			t.Errorf("%v: %q, want %q", d, got, want)
+		}
+	}
+	if got := view.When(time.Time{}, now); got != "never" {
+		t.Errorf("no time: %q", got)
+	}
+}
+
+func TestPlainCannotSteerATerminal(t *testing.T) {
+	for in, want := range map[string]string{
+		"text":               "text",
+		"\x1b[31mred\r\nx":   "·[31mred··x",
+		"right\u202eto left": "right·to left",
+		"0123456789abcdefgh": "0123456789abcdef…",
+		"\xff":               "\ufffd",
+	} {
+		if got := view.Plain(in, 16); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestStory(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	doc, err := dispatch.EncodeDoc(dispatch.Doc{
+		CreatedAt: now.Add(-time.Hour), Method: "POST", URI: "https://a.example/\u202ex", Format: dispatch.Raw, HTTPTimeout: 30, Claims: []byte(`{"a":1}`),
+		Headers: map[string]string{"x-api-key": "s3cret", "COOKIE": "s3cret", "X-Auth": "s3cret", "Accept": "*/*"}, SuccessCodes: dispatch.Codes{{From: 202, To: 202}},
+		Attempts: dispatch.Attempts{Limit: 3, Intervals: []int{1, 60}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := dispatch.Task{
+		ID: "a", State: dispatch.Scheduled, Queue: "default", Run: 2, Doc: doc, DueAt: now.Add(time.Minute), ExpireAt: now.Add(time.Hour),
+		Progress: []dispatch.Progress{{Attempts: 1, Error: "status 503", Last: []dispatch.Attempt{{At: now.Add(-time.Minute), Status: 503, Took: time.Second}}}},
+	}
+	for _, c := range []struct {
+		name   string
+		change func(*dispatch.Task)
+		want   []string
+	}{
+		{"what was asked", func(*dispatch.Task) {}, []string{"delivered by 202", "up to 3 attempts, apart by 1 s, 60 s", `{"a":1} (raw), sent as a JWT`, "run again by hand", "Accept: */*"}},
+		{"what has happened", func(*dispatch.Task) {}, []string{"503 Service Unavailable, after 1s", "status 503"}},
+		{"scheduled", func(*dispatch.Task) {}, []string{"attempt 2, ", "in 60 s"}},
+		{"due", func(t *dispatch.Task) { t.DueAt = now.Add(-time.Second) }, []string{"as soon as somebody is free"}},
+		{"in flight", func(t *dispatch.Task) { t.Lease, t.Until = "x", now.Add(time.Second) }, []string{"leased until", "the answer to attempt 2"}},
+		{"lapsed", func(t *dispatch.Task) { t.Lapses = 2 }, []string{"lapses", "2: whoever handled it"}},
+		{"ended", func(t *dispatch.Task) {
+			t.State, t.Reason, t.EndedAt, t.TTL = dispatch.Expired, "too late", now, now.Add(time.Hour)
+		}, []string{"expired: too late", "1 attempt that", "removed in 60 min"}},
+		{"unreadable", func(t *dispatch.Task) { t.Doc = []byte("{") }, []string{"cannot be read"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			task := base
+			c.change(&task)
+			var out bytes.Buffer
+			if err := view.Story(&out, view.New(task, now), now); err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range c.want {
+				if !strings.Contains(out.String(), want) {
+					t.Errorf("it does not say %q:\n%s", want, &out)
+				}
+			}
+			if strings.Contains(out.String(), "s3cret") || strings.Contains(out.String(), "\u202e") {
+				t.Errorf("it shows what it must not:\n%s", &out)
+			}
+		})
+	}
+}
