@@ -3,6 +3,7 @@ package dynamo_test
 import (
 	"crypto/rand"
 	"flag"
+	"os"
 	"testing"
 	"time"
 
@@ -20,6 +21,16 @@ var longGroup = flag.Int("long-group", 300, "members of the group in TestLongGro
 
 // now is when all of this package's tests take place.
 var now = time.Date(2040, 2, 29, 23, 59, 58, 765e6, time.UTC)
+
+// TestMain runs more tests side by side than there are processors: most of their time they wait, for the server or
+// before they repeat something.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "16"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 func TestContract(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) dispatch.Store {

@@ -55,7 +55,7 @@ func testGroupRace(t *testing.T, store dispatch.Store) {
 		}},
 	} {
 		sub(t, store, "put behind a head at the moment at which it "+end.name, func(f fixture) {
-			for round := range 150 {
+			f.rounds(150, func(f fixture, round int) {
 				in := func(t *dispatch.Task) { t.Group += fmt.Sprint(".", round) }
 				head, next := f.member(fmt.Sprint("head", round), in), f.member(fmt.Sprint("next", round), in)
 				f.put(head)
@@ -67,11 +67,11 @@ func testGroupRace(t *testing.T, store dispatch.Store) {
 				if ran := f.runAll(head.Group, 1); len(ran) != 1 || ran[0] != next.ID {
 					f.Fatalf("round %d: ran %v, want %s; it is %+v", round, ran, next.ID, f.get(next.ID))
 				}
-			}
+			})
 		})
 	}
 	sub(t, store, "run again at the moment at which the last one ends", func(f fixture) {
-		for round := range 100 {
+		f.rounds(100, func(f fixture, round int) {
 			in := func(t *dispatch.Task) { t.Group += fmt.Sprint(".", round) }
 			a, b := f.member(fmt.Sprint("a", round), in), f.member(fmt.Sprint("b", round), in)
 			f.join(a)
@@ -90,7 +90,7 @@ func testGroupRace(t *testing.T, store dispatch.Store) {
 			if ran := f.runAll(a.Group, 1); len(ran) != 1 || ran[0] != a.ID {
 				f.Fatalf("round %d: ran %v, want %s; it is %+v", round, ran, a.ID, f.get(a.ID))
 			}
-		}
+		})
 	})
 	sub(t, store, "producers and a runner on one group", func(f fixture) {
 		const producers, each = 4, 60
@@ -119,6 +119,18 @@ func testGroupRace(t *testing.T, store dispatch.Store) {
 			last[p] = i
 		}
 	})
+}
+
+// rounds plays so many, several side by side, each of which needs a group of its own.
+func (f fixture) rounds(n int, play func(f fixture, round int)) {
+	const wide = 10
+	for first := range wide {
+		sub(f.T, f.store, fmt.Sprint("from ", first), func(f fixture) {
+			for round := first; round < n; round += wide {
+				play(f, round)
+			}
+		})
+	}
 }
 
 // join puts a member of a group.

@@ -15,26 +15,36 @@ import (
 	"example.com/dispatch/pkg/dispatch"
 )
 
-// Run tests a store against the whole contract. open returns one that may hold rows of earlier calls;
-// what it needs to be closed it registers with t.Cleanup.
+// Run tests a store against the whole contract, side by side where -parallel allows it. open returns a store that may
+// hold rows of earlier calls; what it needs to be closed it registers with t.Cleanup.
 func Run(t *testing.T, open func(t *testing.T) dispatch.Store) {
-	t.Run("Put", func(t *testing.T) { testPut(t, open(t)) })
-	t.Run("Size", func(t *testing.T) { testSize(t, open(t)) })
-	t.Run("Claim", func(t *testing.T) { testClaim(t, open(t)) })
-	t.Run("Lapse", func(t *testing.T) { testLapse(t, open(t)) })
-	t.Run("Settle", func(t *testing.T) { testSettle(t, open(t)) })
-	t.Run("Edit", func(t *testing.T) { testEdit(t, open(t)) })
-	t.Run("Group", func(t *testing.T) { testGroup(t, open(t)) })
-	t.Run("GroupWrite", func(t *testing.T) { testGroupWrite(t, open(t)) })
-	t.Run("GroupRace", func(t *testing.T) { testGroupRace(t, open(t)) })
-	t.Run("Callback", func(t *testing.T) { testCallback(t, open(t)) })
-	t.Run("Identifier", func(t *testing.T) { testIdentifier(t, open(t)) })
-	t.Run("Delete", func(t *testing.T) { testDelete(t, open(t)) })
-	t.Run("Due", func(t *testing.T) { testDue(t, open(t)) })
-	t.Run("List", func(t *testing.T) { testList(t, open(t)) })
-	t.Run("Document", func(t *testing.T) { testDocument(t, open(t)) })
-	t.Run("Context", func(t *testing.T) { testContext(t, open(t)) })
-	t.Run("Machine", func(t *testing.T) { testMachine(t, open(t)) })
+	for _, part := range []struct {
+		name string
+		test func(t *testing.T, store dispatch.Store)
+	}{
+		{"Put", testPut},
+		{"Size", testSize},
+		{"Claim", testClaim},
+		{"Lapse", testLapse},
+		{"Settle", testSettle},
+		{"Edit", testEdit},
+		{"Group", testGroup},
+		{"GroupWrite", testGroupWrite},
+		{"GroupRace", testGroupRace},
+		{"Callback", testCallback},
+		{"Identifier", testIdentifier},
+		{"Delete", testDelete},
+		{"Due", testDue},
+		{"List", testList},
+		{"Document", testDocument},
+		{"Context", testContext},
+		{"Machine", testMachine},
+	} {
+		t.Run(part.name, func(t *testing.T) {
+			t.Parallel()
+			part.test(t, open(t))
+		})
+	}
 }
 
 // now is when all tests take place: to the ms, and late enough that no store's own TTL removes a row.
@@ -50,6 +60,7 @@ type fixture struct {
 
 func sub(t *testing.T, store dispatch.Store, name string, test func(f fixture)) {
 	t.Run(name, func(t *testing.T) {
+		t.Parallel()
 		test(fixture{t, store, t.Context(), strings.ReplaceAll(t.Name(), "/", ".")})
 	})
 }
