@@ -5,23 +5,26 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"example.com/dispatch/cmd/dispatch/internal/receiver"
 	"example.com/dispatch/cmd/dispatch/internal/view"
+	"example.com/dispatch/pkg/dispatch/signature"
 )
 
 type receiveCommand struct {
-	Listen string        `default:"127.0.0.1:8701" help:"Where to listen (${default})."`
-	Fail   int           `default:"0" help:"Answer 503 to the first so many calls of each task."`
-	Code   int           `default:"204" help:"Answer this status (${default})."`
-	Delay  time.Duration `default:"0s" help:"Wait so long before each answer."`
-	JWKS   string        `name:"jwks" default:"http://127.0.0.1:8700/.well-known/jwks.json" help:"URL or file of the keys that verify signatures (${default})."`
-	Issuer string        `default:"dispatch" help:"The issuer of signatures (${default})."`
-	Origin string        `help:"Where this receiver is called, as tasks have it; the address it listens on unless given."`
-	Quiet  bool          `help:"Neither print nor verify calls: count them each second."`
+	Listen    string        `default:"127.0.0.1:8701" help:"Where to listen (${default})."`
+	Fail      int           `default:"0" help:"Answer 503 to the first so many calls of each task."`
+	Code      int           `default:"204" help:"Answer this status (${default})."`
+	Delay     time.Duration `default:"0s" help:"Wait so long before each answer."`
+	JWKS      string        `name:"jwks" default:"http://127.0.0.1:8700/.well-known/jwks.json" help:"URL or file of the keys that verify signatures (${default})."`
+	PublicKey string        `type:"path" placeholder:"FILE" help:"Instead: the public key as PEM, EC P-256 or Ed25519."`
+	Issuer    string        `default:"dispatch" help:"The issuer of signatures (${default})."`
+	Origin    string        `help:"Where this receiver is called, as tasks have it; the address it listens on unless given."`
+	Quiet     bool          `help:"Neither print nor verify calls: count them each second."`
 }
 
 // Validate is called by kong.
@@ -39,6 +42,12 @@ func (r receiveCommand) Validate() error {
 
 // Run receives until a signal comes.
 func (r receiveCommand) Run(ctx context.Context, c console) error {
+	checker := &receiver.Checker{Source: r.JWKS, Issuer: r.Issuer}
+	if r.PublicKey != "" {
+		if err := r.readKey(checker); err != nil {
+			return err
+		}
+	}
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", r.Listen)
 	if err != nil {
 		return fmt.Errorf("listening: %w", err)
@@ -49,11 +58,25 @@ func (r receiveCommand) Run(ctx context.Context, c console) error {
 		o.Report = func(receiver.Call) { calls.Add(1) }
 		go count(ctx, c, &calls)
 	} else {
-		checker := &receiver.Checker{Source: r.JWKS, Issuer: r.Issuer, Origins: r.origins(l.Addr())}
+		checker.Origins = r.origins(l.Addr())
 		o.Verify, o.Report = checker.Verify, printer(c)
 	}
 	fmt.Fprintf(c.err, "dispatch: receiving on http://%s\n", l.Addr())
 	return receiver.Serve(ctx, l, receiver.New(o), r.Delay)
+}
+
+// readKey has signatures verified with the one key of a file.
+func (r receiveCommand) readKey(checker *receiver.Checker) error {
+	text, err := os.ReadFile(r.PublicKey)
+	if err != nil {
+		return fmt.Errorf("%w: reading the public key: %w", errUsage, err)
+	}
+	key, err := signature.ParsePublicKey(text)
+	if err != nil {
+		return fmt.Errorf("%w: %s: %w", errUsage, r.PublicKey, err)
+	}
+	checker.Only = &key
+	return nil
 }
 
 // origins are what a task's URI may begin with that is meant for this receiver.

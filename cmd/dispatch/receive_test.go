@@ -1,16 +1,39 @@
 package main
 
 import (
+	"crypto"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+
+	"example.com/dispatch/pkg/dispatch/signature"
 )
 
 func TestReceive(t *testing.T) {
 	folder := t.TempDir()
 	server := launch(t, folder, "serve", "--listen", "127.0.0.1:0")
 	keys := server.url + "/.well-known/jwks.json"
+	other, err := signature.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := other.PEM()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, folder, "other-private.pem", string(text))
+	for from, to := range map[string]string{"dispatch.db-key.pem": "public.pem", "other-private.pem": "other.pem"} {
+		public, err := publicHalf(filepath.Join(folder, from))
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, folder, to, string(public))
+	}
 	for _, c := range []struct {
 		name string
 		args string
@@ -20,6 +43,8 @@ func TestReceive(t *testing.T) {
 		{"fails first", "--fail 1", []string{"attempt 1  ID  signature ok  -> 503", "attempt 2  ID  signature ok  -> 204"}},
 		{"another issuer", "--issuer other", []string{"signature BAD", "another issuer"}},
 		{"another origin", "--origin https://other.example", []string{"signature BAD", "another receiver"}},
+		{"a public key", "--jwks http://127.0.0.1:1/ --public-key public.pem", []string{"signature ok"}},
+		{"another public key", "--public-key other.pem", []string{"signature BAD"}},
 		{"no keys", "--jwks http://127.0.0.1:1/", []string{"signature not checked"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -42,6 +67,11 @@ func TestReceive(t *testing.T) {
 			}
 		})
 	}
+	for file, says := range map[string]string{"nope.pem": "nope.pem", "other-private.pem": "no public key"} {
+		if got := dispatchIn(t, folder, "", "receive", "--public-key", file); got.code != 2 || !strings.Contains(got.err, says) {
+			t.Errorf("%s: exit %d: %s", file, got.code, got.err)
+		}
+	}
 	t.Run("unsigned", func(t *testing.T) {
 		receiver := launch(t, folder, "receive", "--listen", "127.0.0.1:0")
 		post(receiver.url, "{\"text\": \"\x1b[31mred\"}")
@@ -50,4 +80,22 @@ func TestReceive(t *testing.T) {
 			t.Error("a caller can steer the terminal")
 		}
 	})
+}
+
+// publicHalf writes the public half of a key as openssl does.
+func publicHalf(path string) ([]byte, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode(text)
+	private, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, err
+	}
+	der, err := x509.MarshalPKIXPublicKey(private.(crypto.Signer).Public())
+	if err != nil {
+		return nil, err
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), nil
 }
