@@ -92,7 +92,7 @@ func queueSettings(q object) QueueSettings {
 		Priority:   q.integer("priority", 0, -1000, 1000),
 		SweepLimit: q.integer("sweepLimit", 0, 1, 1000000),
 		Rate:       q.number("rate", 0, 0.01, 100000),
-		InFlight:   q.integer("inFlight", 0, 1, 10000),
+		InFlight:   q.integer("inFlight", 0, 1, 1000),
 		Paused:     q.boolean("paused"),
 		Retired:    q.boolean("retired"),
 	}

@@ -131,10 +131,10 @@ func TestTaskFields(t *testing.T) {
 func TestSettingsFields(t *testing.T) {
 	compare(t, "settings", []string{``, `"queues":null`, `"queues":{}`, `"queues":{"a":{}}`, `"queues":{"az09_-":{},"` + long(64) + `":{}}`},
 		[]string{`"x":1`, `"queues":[]`, `"queues":1`, `"queues":{"a":null}`, `"queues":{"a":[]}`, `"queues":{"":{}}`, `"queues":{"A":{}}`, `"queues":{"a b":{}}`, `"queues":{"a.b":{}}`, `"queues":{"a\n":{}}`, `"queues":{"` + long(65) + `":{}}`})
-	compare(t, "queue", []string{``, `"lanes":1`, `"lanes":100`, `"lanes":null`, `"priority":-1000`, `"priority":1000`, `"priority":0`, `"sweepLimit":1`, `"sweepLimit":1000000`, `"rate":0.01`, `"rate":100000`, `"inFlight":1`, `"inFlight":10000`,
+	compare(t, "queue", []string{``, `"lanes":1`, `"lanes":100`, `"lanes":null`, `"priority":-1000`, `"priority":1000`, `"priority":0`, `"sweepLimit":1`, `"sweepLimit":1000000`, `"rate":0.01`, `"rate":100000`, `"inFlight":1`, `"inFlight":1000`,
 		`"paused":true`, `"paused":false`, `"paused":null`, `"retired":true`, `"retired":null`, `"defaults":{}`, `"defaults":null`},
 		[]string{`"x":1`, `"lanes":0`, `"lanes":101`, `"lanes":1.5`, `"lanes":"1"`, `"priority":-1001`, `"priority":1001`, `"priority":0.5`, `"sweepLimit":0`, `"sweepLimit":1000001`, `"sweepLimit":1.5`, `"rate":0`, `"rate":0.009`, `"rate":100000.5`, `"rate":"1"`,
-			`"inFlight":0`, `"inFlight":10001`, `"inFlight":1.5`, `"paused":1`, `"paused":"true"`, `"retired":0`, `"defaults":[]`, `"defaults":1`})
+			`"inFlight":0`, `"inFlight":1001`, `"inFlight":1.5`, `"paused":1`, `"paused":"true"`, `"retired":0`, `"defaults":[]`, `"defaults":1`})
 	compare(t, "defaults", []string{``, `"httpTimeout":1`, `"httpTimeout":600`, `"lifetime":1`, `"lifetime":315360000`, `"lifetime":1.5`, `"lifetime":null`, `"attempts":{}`, `"attempts":null`},
 		[]string{`"x":1`, `"httpTimeout":0`, `"httpTimeout":601`, `"httpTimeout":1.5`, `"lifetime":0.5`, `"lifetime":315360001`, `"lifetime":"1"`, `"attempts":1`, `"queue":"a"`})
 }
