@@ -28,6 +28,19 @@ func TestCommandsOnATable(t *testing.T) {
 		{"retry", "retry a", "", 0, "run", ""},
 		{"show none", "show nope", "", 1, "", "there is no task nope"},
 		{"settings", "settings get", "", 0, `"default"`, ""},
+		{"a group", "enqueue", `{"tasks": [{"id": "g0", "group": "g", "uri": "https://a.example/", "delay": 60, "identifier": "seven"},
+			{"id": "g1", "group": "g", "uri": "https://a.example/"}]}`, 0, "g1  blocked", ""},
+		{"behind whom", "show g1", "", 0, "blocked behind g0, which is scheduled: not due until", ""},
+		{"by identifier", "list --identifier seven", "", 0, "g0", ""},
+		{"reschedule", "reschedule g0 --delay 2h", "", 0, "in 2 h", ""},
+		{"cancel the head", "cancel g0", "", 0, "cancelled by hand", ""},
+		{"its turn has come", "show g1", "", 0, "is a sweep running?", ""},
+		{"retry by a filter", "retry --state cancelled --yes", "", 0, "1 task retried", "1 task in state cancelled"},
+		{"it joins the end", "show g0", "", 0, "g, behind g1", ""},
+		{"pause", "pause default", "", 0, "is paused", ""},
+		{"paused", "show g1", "", 0, "queue default is paused", ""},
+		{"resume", "resume default", "", 0, "goes on", ""},
+		{"clear", "clear --older-than 8h --yes", "", 0, "0 tasks deleted", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
