@@ -98,9 +98,7 @@ func scheduled(ctx context.Context, store dispatch.Store, settings dispatch.Sett
 		if err != nil {
 			return "", err
 		}
-		if limit != "" {
-			say("%s", limit)
-		}
+		say("%s", limit)
 	}
 	switch {
 	case len(reasons) > 0:
@@ -114,14 +112,11 @@ func scheduled(ctx context.Context, store dispatch.Store, settings dispatch.Sett
 	return strings.Join(reasons, "; "), nil
 }
 
-// limits tells what is used of a queue's limits where that leaves no room, "" where it does.
+// limits tells what is used of a queue's limits.
 func limits(ctx context.Context, store dispatch.Store, queue string, q dispatch.QueueSettings, now time.Time) (string, error) {
 	inFlight, more, err := dispatch.Used(ctx, store, queue, q, now)
 	if err != nil {
 		return "", err
-	}
-	if more {
-		return "", nil
 	}
 	var used []string
 	if q.InFlight > 0 {
@@ -130,7 +125,11 @@ func limits(ctx context.Context, store dispatch.Store, queue string, q dispatch.
 	if q.Rate > 0 {
 		used = append(used, fmt.Sprintf("%v a second may begin", q.Rate))
 	}
-	return fmt.Sprintf("its queue %s is at its limit: %s", queue, strings.Join(used, ", ")), nil
+	text := fmt.Sprintf("its queue %s is at its limit", queue)
+	if more {
+		text = fmt.Sprintf("its queue %s is limited, and others may come first", queue)
+	}
+	return text + ": " + strings.Join(used, ", "), nil
 }
 
 func tasks(n int) string {

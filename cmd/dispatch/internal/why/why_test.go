@@ -40,7 +40,7 @@ func TestWaits(t *testing.T) {
 		{"not due, and paused", func(t *dispatch.Task) { t.Queue, t.DueAt = "paused", at(5) }, []string{"not due until", "is paused"}, ""},
 		{"in flight", func(t *dispatch.Task) { t.Queue = "narrow" }, []string{"at its limit", "2 of 2 calls"}, "sweep"},
 		{"rate", func(t *dispatch.Task) { t.Queue = "slow" }, []string{"at its limit", "1 a second"}, "in flight"},
-		{"limited, with room", func(t *dispatch.Task) { t.Queue = "free" }, []string{"is a sweep running?"}, "limit"},
+		{"limited, with room", func(t *dispatch.Task) { t.Queue = "free" }, []string{"others may come first", "2 of 3 calls"}, "at its limit"},
 		{"unknown queue", func(t *dispatch.Task) { t.Queue = "gone" }, []string{"no queue gone"}, ""},
 		{"cancelled at its turn", func(t *dispatch.Task) { t.Flag = true }, []string{"cancelled"}, "sweep running"},
 	} {
