@@ -121,7 +121,7 @@ func defaultLimit(interval int, firstDueAt, expireAt time.Time) int {
 		return DefaultLimit
 	}
 	step := time.Duration(interval) * time.Second
-	return max(1, int((expireAt.Sub(firstDueAt)+step-1)/step))
+	return min(max(1, int((expireAt.Sub(firstDueAt)+step-1)/step)), maxLimit)
 }
 
 // EncodeDoc returns the bytes that a row keeps.

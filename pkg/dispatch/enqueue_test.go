@@ -101,6 +101,7 @@ func TestEnqueueReadsEveryField(t *testing.T) {
 		{"the default limit is rounded up", `"lifetime":301,"attempts":{"interval":10}`, func(r dispatch.Task, d dispatch.Doc) bool { return d.Attempts.Limit == 31 }},
 		{"the default limit begins with the delay", `"lifetime":300,"delay":200,"attempts":{"interval":10}`, func(r dispatch.Task, d dispatch.Doc) bool { return d.Attempts.Limit == 10 }},
 		{"the default limit is at least 1", `"lifetime":5`, func(r dispatch.Task, d dispatch.Doc) bool { return d.Attempts.Limit == 1 }},
+		{"the default limit is a limit", `"lifetime":315360000,"attempts":{"interval":1}`, func(r dispatch.Task, d dispatch.Doc) bool { return d.Attempts.Limit == 1000000 }},
 		{"attempts", `"attempts":{"limit":3,"interval":5,"backoff":2.5,"maxInterval":60,"jitter":0.1}`, func(r dispatch.Task, d dispatch.Doc) bool {
 			return reflect.DeepEqual(d.Attempts, dispatch.Attempts{Limit: 3, Interval: 5, Backoff: 2.5, MaxInterval: 60, Jitter: .1})
 		}},
@@ -180,6 +181,10 @@ func TestEnqueueNamesEveryFault(t *testing.T) {
 		{"two ends", `{` + good + `,"expireAt":1780318800,"lifetime":60}`, []string{"#/lifetime"}},
 		{"a time as text", `{` + good + `,"dueAt":"1780318800"}`, []string{"#/dueAt"}},
 		{"a time that is none", `{` + good + `,"dueAt":true}`, []string{"#/dueAt"}},
+		{"a time of the year 10000", `{` + good + `,"dueAt":"9999-12-31T23:59:59-12:00"}`, []string{"#/dueAt"}},
+		{"a time that is almost one", `{` + good + `,"dueAt":"2100-01-31T1:00:00Z","expireAt":"2100-01-31T12:00:00,5Z"}`, []string{"#/dueAt", "#/expireAt"}},
+		{"an id that is none", `{` + good + `,"id":5}`, []string{"#/id"}},
+		{"no success code, by the older name", `{` + good + `,"successCode":[]}`, []string{"#/successCode"}},
 		{"negative delay", `{` + good + `,"delay":-1}`, []string{"#/delay"}},
 		{"codes", `{` + good + `,"successCodes":[200,"2x"],"stopCodes":600,"waitCodes":{}}`, []string{"#/successCodes/1", "#/stopCodes", "#/waitCodes"}},
 		{"no success code", `{` + good + `,"successCodes":[]}`, []string{"#/successCodes"}},

@@ -222,8 +222,10 @@ func (o object) instant(name string) time.Time {
 	v := o.fields[name]
 	switch v.Kind() {
 	case '"':
-		t, err := time.Parse(time.RFC3339, unquote(v))
-		if err != nil || t.Unix() < 0 {
+		text := unquote(v)
+		t, err := time.Parse(time.RFC3339, text)
+		lax := len(text) < len("2026-01-31T12:00:00Z") || text[13] != ':' || strings.Contains(text, ",") // what time.Parse lets through
+		if err != nil || lax || t.Unix() < 0 || t.Unix() >= latest {
 			o.fault(name, "must be Unix seconds or a time such as 2026-01-31T12:00:00Z (RFC 3339)")
 			return time.Time{}
 		}

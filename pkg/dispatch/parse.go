@@ -81,7 +81,7 @@ func (p *parser) task(o object) asked {
 		"successCodes", "successCode", "stopCodes", "waitCodes", "attempts", "httpTimeout", "queue",
 		"group", "groupOnFailure", "identifier", "onConflict", "when", "notifyAttempts", "onFailure", "onSuccess")
 	a := asked{id: o.text("id"), queue: p.queue(o), pointer: string(o.pointer), hash: hashOf(o)}
-	if o.has("id") && !validID(a.id) {
+	if o.has("id") && o.fields["id"].Kind() == '"' && !validID(a.id) {
 		o.fault("id", "must be 1 to %d characters of A-Z a-z 0-9 _ . : -", maxID)
 	}
 	defaults := p.settings.Queues[a.queue].Defaults
@@ -192,7 +192,7 @@ func (o object) codes(name string, fallback Codes) Codes {
 		}
 		codes = append(codes, r)
 	}
-	if len(items) == 0 && name == "successCodes" {
+	if len(items) == 0 && name != "stopCodes" && name != "waitCodes" {
 		o.fault(name, "must not be empty: nothing could ever be delivered")
 	}
 	return codes
