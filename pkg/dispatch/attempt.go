@@ -148,9 +148,15 @@ func finalTTL(endedAt time.Time, retention time.Duration) time.Time {
 
 func (h *Handle) report(ctx context.Context, t Task, d Doc, attempt int, a Answer, o Outcome, took time.Duration) {
 	if h.Log.Enabled(ctx, slog.LevelInfo) {
-		h.Log.LogAttrs(ctx, slog.LevelInfo, "attempt", slog.String("id", t.ID), slog.String("queue", t.Queue), slog.Int("run", t.Run),
+		attrs := []slog.Attr{
+			slog.String("id", t.ID), slog.String("queue", t.Queue), slog.Int("run", t.Run),
 			slog.Int("attempt", attempt), slog.Int("status", a.Status), slog.String("error", a.Error), slog.String("outcome", string(o)),
-			slog.Int64("tookMs", took.Milliseconds()), slog.Time("next", t.DueAt))
+			slog.Int64("tookMs", took.Milliseconds()), slog.String("state", string(t.State)),
+		}
+		if !t.State.Final() {
+			attrs = append(attrs, slog.Time("next", t.DueAt))
+		}
+		h.Log.LogAttrs(ctx, slog.LevelInfo, "attempt", attrs...)
 	}
 	if o == OutcomeRetry && attempt == d.NotifyAttempts && !t.State.Final() {
 		h.Log.LogAttrs(ctx, slog.LevelError, "task keeps failing", slog.String("id", t.ID), slog.String("queue", t.Queue),
