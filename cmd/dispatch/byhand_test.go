@@ -130,7 +130,7 @@ func TestSettingsByHand(t *testing.T) {
 		{"why", "show a", "", 0, "its queue bulk is paused", "", "sweep running"},
 		{"over an old version", "settings apply old.json", "", 1, "", "version 2 is stored, not 1", ""},
 		{"resume", "resume bulk --json", "", 0, `"version": 3`, "", `"paused"`},
-		{"due", "show a", "", 0, "nobody has claimed it: is a sweep running?", "", "paused"},
+		{"due", "show a", "", 0, "its queue bulk is limited, and others may come first: 5 a second may begin", "", "paused"},
 		{"the version's fault", "settings apply wrong.json", "", 2, "", "#/version", ""},
 		{"the others too", "settings apply wrong.json", "", 2, "", "#/queues/bulk/inFlight", ""},
 		{"and what is unknown", "settings apply wrong.json", "", 2, "", "#/more", ""},

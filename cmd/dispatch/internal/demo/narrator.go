@@ -96,9 +96,9 @@ func (n *narrator) attempt(id string, a map[string]slog.Value) {
 	case dispatch.OutcomeDelivered:
 		n.line(id, green, fmt.Sprintf("=> delivered by attempt %s", a["attempt"]))
 	case dispatch.OutcomeRetry:
-		// Of a task that has ended with it, next is when: the line that follows says so.
-		if next, now := a["next"].Time(), time.Now(); next.Sub(now) > pollTime {
-			n.line(id, yellow, fmt.Sprintf("attempt %s failed; the next one %s", a["attempt"], view.When(next, now)))
+		next, now := a["next"], time.Now() // absent where the task has ended: the line that follows says so
+		if next.Kind() == slog.KindTime && next.Time().Sub(now) > pollTime {
+			n.line(id, yellow, fmt.Sprintf("attempt %s failed; the next one %s", a["attempt"], view.When(next.Time(), now)))
 		}
 	case dispatch.OutcomeWait:
 		n.line(id, yellow, "the receiver said: not yet")
