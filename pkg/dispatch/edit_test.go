@@ -2,6 +2,7 @@ package dispatch_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -105,6 +106,9 @@ func TestSettings(t *testing.T) {
 		}
 		_, err := save(`{"queues":{"bulk":{"lanes":2}}}`)
 		wantFaults(t, "lowered and removed", err, []string{"#/queues/bulk/lanes", "#/queues/mail"})
+		if old, err := w.store.Load(w.Context(), dispatch.SettingsVersion(1)); err != nil || !strings.Contains(string(old.Body), `"bulk":{"lanes":2}`) {
+			t.Errorf("version 1 is not kept: %s, %v", old.Body, err)
+		}
 		if s, version, err := dispatch.LoadSettings(w.Context(), w.store); err != nil || version != 2 || s.Lanes("bulk") != 3 {
 			t.Errorf("%+v, version %d, %v", s, version, err)
 		}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -177,11 +178,34 @@ func replaceSettings(ctx context.Context, store Store, s, old Settings, version 
 	if err != nil {
 		return 0, fmt.Errorf("encoding the settings: %w", err)
 	}
+	if err := keepVersion(ctx, store, old, version); err != nil {
+		return 0, err
+	}
 	if err := store.Save(ctx, Document{Name: SettingsName, Version: version + 1, Body: body}); err != nil {
 		return 0, fmt.Errorf("saving the settings: %w", err)
 	}
 	return version + 1, nil
 }
+
+// keepVersion keeps the settings that are about to be replaced, under a name that has their version. What a
+// version holds never changes: one that is kept already is the same.
+func keepVersion(ctx context.Context, store Store, s Settings, version int64) error {
+	if version == 0 {
+		return nil
+	}
+	body, err := json.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("encoding the settings: %w", err)
+	}
+	err = store.Save(ctx, Document{Name: SettingsVersion(version), Version: 1, Body: body})
+	if err != nil && !errors.Is(err, ErrConflict) {
+		return fmt.Errorf("keeping version %d of the settings: %w", version, err)
+	}
+	return nil
+}
+
+// SettingsVersion names the document that keeps an older version of the settings.
+func SettingsVersion(version int64) string { return SettingsName + ".v" + strconv.FormatInt(version, 10) }
 
 // CachedSettings returns a function that loads the settings at most once in age. Where loading fails it
 // goes on with those it has.
