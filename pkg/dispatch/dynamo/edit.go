@@ -91,6 +91,7 @@ func (s Store) rewrite(ctx context.Context, e *rewriting, before, after dispatch
 // moved returns what an edit writes besides the task's row: where it ends a live member of a group, the hand-over, and
 // where it brings one back to life, what puts it behind the others.
 func (s Store) moved(ctx context.Context, e *rewriting, before dispatch.Task, after *dispatch.Task) ([]types.TransactWriteItem, dispatch.Hint, error) {
+	e.line.tail = ""
 	was, is := before.State.Final(), after.State.Final()
 	switch {
 	case before.Group == "":
@@ -108,17 +109,13 @@ func (s Store) moved(ctx context.Context, e *rewriting, before dispatch.Task, af
 	if l.tail, err = s.tail(ctx, l.group); err != nil {
 		return nil, dispatch.Hint{}, err
 	}
-	if l.tail == after.ID {
+	if l.own = l.tail == after.ID; l.own {
 		l.gone = l.tail
 	}
 	if after.Prev, after.Next = l.prev(), ""; after.Prev != "" {
 		after.State = dispatch.Blocked
 	}
-	others := s.join(*l, after.ID, after.ID)
-	if l.tail != "" && l.tail == l.gone && l.tail != after.ID {
-		others = append(others, s.stillGone(*l))
-	}
-	return others, dispatch.Hint{}, nil
+	return s.join(*l, after.ID, after.ID), dispatch.Hint{}, nil
 }
 
 // changed returns the edited task's row. Attributes that this version does not know stay as they are.
@@ -193,9 +190,7 @@ func (s Store) replaceTogether(ctx context.Context, e *rewriting, p *types.Put, 
 	if verdicts[0].refused {
 		return e.refusedBy(verdicts[0].row)
 	}
-	if e.line.prev() != "" {
-		e.line.learn(verdicts[1])
-	}
+	e.line.learn(verdicts[1:])
 	e.tries++
 	if err := pause(ctx, e.tries); err != nil {
 		return err

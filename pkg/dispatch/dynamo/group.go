@@ -33,6 +33,7 @@ type line struct {
 	group string
 	tail  string // its last live member, "" for none
 	gone  string // a tail that is not live: somebody deleted its row past all rules, and nobody is to wait for it for ever
+	own   bool   // the tail is one of those who join, and gone
 }
 
 // prev is whom the next one to join comes behind, "" if it is the head.
@@ -43,9 +44,17 @@ func (l line) prev() string {
 	return l.tail
 }
 
-// learn notes why a try to join behind the tail was refused.
-func (l *line) learn(tail verdict) {
-	if tail.refused && !isLive(tail.row) {
+// learn notes why a try to join was refused, by the verdicts on the items that join made: the tail is gone, or has come
+// back.
+func (l *line) learn(verdicts []verdict) {
+	if l.tail == "" || l.own {
+		return
+	}
+	switch tail := verdicts[0]; {
+	case !tail.refused:
+	case l.tail == l.gone:
+		l.gone = ""
+	case !isLive(tail.row):
 		l.gone = l.tail
 	}
 }
@@ -60,8 +69,7 @@ func (s Store) tail(ctx context.Context, group string) (string, error) {
 	return d.text("tail"), d.err
 }
 
-// join returns the writes by which members, the first to the last, get into the line, besides those of their own rows.
-// If they come behind another the first of the writes is that one's.
+// join returns the items by which members, the first to the last, get into the line, besides those of their own rows.
 func (s Store) join(l line, first, last string) []types.TransactWriteItem {
 	if l.tail == "" {
 		item := key(groupID(l.group))
@@ -82,8 +90,11 @@ func (s Store) join(l line, first, last string) []types.TransactWriteItem {
 		ExpressionAttributeNames:  aliases("tail"),
 		ExpressionAttributeValues: row{":last": text(last), ":tail": text(l.tail)},
 	}}
-	if l.prev() == "" {
+	switch {
+	case l.own:
 		return []types.TransactWriteItem{move}
+	case l.tail == l.gone:
+		return []types.TransactWriteItem{s.stillGone(l), move}
 	}
 	values := liveStates()
 	values[":next"] = text(first)
@@ -98,7 +109,7 @@ func (s Store) join(l line, first, last string) []types.TransactWriteItem {
 	}}, move}
 }
 
-// stillGone is the condition that the line's tail, which is not one of those who join, has not come back to life.
+// stillGone is the condition that the line's tail has not come back to life.
 func (s Store) stillGone(l line) types.TransactWriteItem {
 	return types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
 		TableName:                 &s.Table,

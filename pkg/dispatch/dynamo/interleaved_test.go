@@ -7,8 +7,6 @@ import (
 	"example.com/dispatch/pkg/dispatch"
 	"example.com/dispatch/pkg/dispatch/dynamo"
 	"example.com/dispatch/pkg/dispatch/dynamo/dynamotest"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
 // TestInterleaved has somebody else write to a group between the read of a write and the write.
@@ -109,39 +107,6 @@ func note(t *testing.T, s dynamo.Store, task *dispatch.Task) {
 
 func later(t *testing.T, s dynamo.Store, task *dispatch.Task) {
 	edit(t, s, task, func(t *dispatch.Task) { t.DueAt = now.Add(-1) })
-}
-
-// TestLostTail deletes a group's last member past all rules, as by hand: the group must go on, and end.
-func TestLostTail(t *testing.T) {
-	for _, c := range []struct {
-		name  string
-		ready []step
-		do    step
-	}{
-		{"a put", []step{group, putHead}, put},
-		{"a put of its id", []step{group, putHead}, func(t *testing.T, s dynamo.Store, task *dispatch.Task) {
-			*task = mate(task, "head")
-			put(t, s, task)
-		}},
-		{"an edit that joins again", []step{group, put, claim, deliver, putHead}, again},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			s := dynamo.Store{Client: server.Client(t, nil), Table: server.Table(t)}
-			task := prepare(t, s, "task", c.ready)
-			_, err := s.Client.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{
-				TableName: &s.Table,
-				Key:       map[string]types.AttributeValue{"id": &types.AttributeValueMemberS{Value: mate(&task, "head").ID}},
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			c.do(t, s, &task)
-			claim(t, s, &task)
-			deliver(t, s, &task)
-			wantLast(t, s, task.Group, "")
-		})
-	}
 }
 
 // TestLongGroup puts many members in few calls, and hands over from each to the next: go test -run TestLongGroup

@@ -69,65 +69,62 @@ func together(members []member) int {
 func (s Store) putChain(ctx context.Context, now time.Time, chain []member) error {
 	l := line{group: chain[0].task.Group}
 	for tries := 0; len(chain) > 0; {
-		var err error
-		if l.tail, err = s.tail(ctx, l.group); err != nil {
-			fail(chain, err)
-			return err
-		}
-		own := slices.IndexFunc(chain, func(m member) bool { return m.task.ID == l.tail })
-		if own >= 0 {
-			r, err := s.read(ctx, l.tail)
-			if err != nil {
-				fail(chain, err)
-				return err
-			}
-			if !isAbsent(r, now) { // an earlier try may have put it
-				*chain[own].result = existing(r, chain[own].task)
-				chain = slices.Delete(chain, own, own+1)
-				continue
-			}
-			l.gone = l.tail
-		}
-		rows, items, err := s.chainItems(l, chain, now)
-		if err == nil && l.tail != "" && l.tail == l.gone && own < 0 {
-			items = append(items, s.stillGone(l))
-		}
-		var verdicts []verdict
-		if err == nil {
-			verdicts, err = s.commit(ctx, items)
+		left, err := s.tryChain(ctx, now, &l, chain)
+		if err == nil && len(left) == len(chain) { // somebody else joined or left
+			tries++
+			err = pause(ctx, tries)
 		}
 		if err != nil {
-			fail(chain, err)
+			fail(left, err)
 			return err
 		}
-		if verdicts == nil {
-			for i, m := range chain {
-				m.result.Task, m.result.Err = decode(rows[i])
-				m.result.Task.Next = "" // as it was when it was put
-			}
-			return nil
-		}
-		if l.prev() != "" {
-			l.learn(verdicts[len(chain)])
-		}
-		missing := chain[:0:0]
-		for i, m := range chain {
-			if verdicts[i].refused {
-				*m.result = existing(verdicts[i].row, m.task)
-				continue
-			}
-			missing = append(missing, m)
-		}
-		if len(missing) == len(chain) { // somebody else joined or left
-			tries++
-			if err := pause(ctx, tries); err != nil {
-				fail(chain, err)
-				return err
-			}
-		}
-		chain = missing
+		chain = left
 	}
 	return nil
+}
+
+// tryChain tries to put the members, and returns those of which it is not known yet what becomes.
+func (s Store) tryChain(ctx context.Context, now time.Time, l *line, chain []member) ([]member, error) {
+	var err error
+	if l.tail, err = s.tail(ctx, l.group); err != nil {
+		return chain, err
+	}
+	own := slices.IndexFunc(chain, func(m member) bool { return m.task.ID == l.tail })
+	if l.own = own >= 0; l.own {
+		r, err := s.read(ctx, l.tail)
+		if err != nil {
+			return chain, err
+		}
+		if !isAbsent(r, now) { // an earlier try may have put it
+			*chain[own].result = existing(r, chain[own].task)
+			return slices.Delete(chain, own, own+1), nil
+		}
+		l.gone = l.tail
+	}
+	rows, items, err := s.chainItems(*l, chain, now)
+	if err != nil {
+		return chain, err
+	}
+	verdicts, err := s.commit(ctx, items)
+	if err != nil {
+		return chain, err
+	}
+	var left []member
+	for i, m := range chain {
+		switch {
+		case verdicts == nil:
+			m.result.Task, m.result.Err = decode(rows[i])
+			m.result.Task.Next = "" // as it was when it was put
+		case verdicts[i].refused:
+			*m.result = existing(verdicts[i].row, m.task)
+		default:
+			left = append(left, m)
+		}
+	}
+	if verdicts != nil {
+		l.learn(verdicts[len(chain):])
+	}
+	return left, nil
 }
 
 // chainItems returns the members' rows, and the writes of a transaction that puts them.

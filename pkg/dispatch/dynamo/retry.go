@@ -34,7 +34,7 @@ var _ aws.RetryerV2 = patient{}
 // IsErrorRetryable reports whether a request with this outcome is to be repeated: it was throttled, met a
 // transaction, failed inside DynamoDB, or its answer was lost.
 func (patient) IsErrorRetryable(err error) bool {
-	if conflict := (*types.TransactionConflictException)(nil); errors.As(err, &conflict) {
+	if api := (interface{ ErrorCode() string })(nil); errors.As(err, &api) && api.ErrorCode() == "TransactionConflictException" {
 		return true
 	}
 	if answer := (interface{ HTTPStatusCode() int })(nil); errors.As(err, &answer) &&
