@@ -205,7 +205,9 @@ func keepVersion(ctx context.Context, store Store, s Settings, version int64) er
 }
 
 // SettingsVersion names the document that keeps an older version of the settings.
-func SettingsVersion(version int64) string { return SettingsName + ".v" + strconv.FormatInt(version, 10) }
+func SettingsVersion(version int64) string {
+	return SettingsName + ".v" + strconv.FormatInt(version, 10)
+}
 
 // CachedSettings returns a function that loads the settings at most once in age. Where loading fails it
 // goes on with those it has.
