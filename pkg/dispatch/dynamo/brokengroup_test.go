@@ -26,6 +26,18 @@ func dropRow(t *testing.T, s dynamo.Store, id string) {
 	}
 }
 
+// nameTail makes a group's row name a task as the last, past all rules.
+func nameTail(suffix string) step {
+	return func(t *testing.T, s dynamo.Store, task *dispatch.Task) {
+		t.Helper()
+		row := keyOf("/group/" + task.Group)
+		row["tail"] = &types.AttributeValueMemberS{Value: task.ID + suffix}
+		if _, err := s.Client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &s.Table, Item: row}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestLostTail deletes a group's last member past all rules: the group must go on, and end.
 func TestLostTail(t *testing.T) {
 	for _, c := range []struct {
@@ -39,12 +51,16 @@ func TestLostTail(t *testing.T) {
 			put(t, s, task)
 		}},
 		{"an edit that joins again", []step{group, put, claim, deliver, putHead}, again},
+		{"an edit that joins again, of the tail itself", []step{group, putHead, endHead, put, claim, deliver, nameTail("")}, again},
+		{"a put behind one that has ended", []step{group, putHead, endHead, nameTail(" head")}, put},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			s := dynamo.Store{Client: server.Client(t, nil), Table: server.Table(t)}
 			task := prepare(t, s, "task", c.ready)
-			dropRow(t, s, mate(&task, "head").ID)
+			if head := s.Get(t.Context(), []string{mate(&task, "head").ID})[0].Task; !head.State.Final() {
+				dropRow(t, s, head.ID)
+			}
 			c.do(t, s, &task)
 			claim(t, s, &task)
 			deliver(t, s, &task)
@@ -66,6 +82,33 @@ func TestLostTailComesBack(t *testing.T) {
 	if r.Err != nil || r.Task.State != dispatch.Blocked || r.Task.Prev != head.ID {
 		t.Errorf("it is %s behind %q, %v; want it behind %q", r.Task.State, r.Task.Prev, r.Err, head.ID)
 	}
+}
+
+// TestLostTailTaken has two find a tail lost: one takes its place, and the other comes behind that one.
+func TestLostTailTaken(t *testing.T) {
+	var faults dynamotest.Faults
+	s := dynamo.Store{Client: server.Client(t, &faults), Table: server.Table(t)}
+	task := prepare(t, s, "task", []step{group, putHead})
+	dropRow(t, s, mate(&task, "head").ID)
+	faults.Next(transact, 1, dynamotest.After(func() {}))
+	faults.Next(transact, 1, dynamotest.After(func() { putLast(t, s, &task) }))
+	r := s.Put(t.Context(), now, []dispatch.Task{task})[0]
+	if r.Err != nil || r.Task.Prev != mate(&task, "last").ID {
+		t.Errorf("it is %s behind %q, %v; want it behind the other", r.Task.State, r.Task.Prev, r.Err)
+	}
+}
+
+// TestGroupForgotten settles a member as if it were of no group: its turn is handed over all the same.
+func TestGroupForgotten(t *testing.T) {
+	s := dynamo.Store{Client: server.Client(t, nil), Table: server.Table(t)}
+	task := prepare(t, s, "task", []step{group, put, putNext, claim})
+	forgotten := delivered(task)
+	forgotten.Group, forgotten.Next = "", ""
+	hint, err := s.Settle(t.Context(), forgotten)
+	if err := turnOf(task, hint, "next", err); err != nil {
+		t.Error(err)
+	}
+	turned("next")(t, s, task)
 }
 
 // TestLostGroup deletes a group's own row past all rules: its member must come to its end all the same.
@@ -95,11 +138,7 @@ func TestNextIsKept(t *testing.T) {
 	head := mate(&task, "head")
 	next := mate(&task, "next")
 	put(t, s, &next)
-	row := keyOf("/group/" + task.Group)
-	row["tail"] = &types.AttributeValueMemberS{Value: head.ID}
-	if _, err := s.Client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &s.Table, Item: row}); err != nil {
-		t.Fatal(err)
-	}
+	nameTail(" head")(t, s, &task)
 	ctx, cancel := context.WithCancel(t.Context())
 	faults.Next(transact, 1, dynamotest.After(func() {}))
 	faults.Next(transact, 1, dynamotest.After(cancel))
@@ -196,6 +235,13 @@ func TestStaleIdentifiers(t *testing.T) {
 		}
 		if want := map[string]int{"Query": 1, "Scan": 2}[operation]; len(got) != want {
 			t.Errorf("%s: listed %v, want %d", operation, got, want)
+		}
+	}
+	faults.Next("Query", 1, lag)
+	twice := make(map[string]int)
+	for task, err := range s.List(t.Context(), dispatch.Filter{Identifiers: []string{"label", "label of other"}}) {
+		if twice[task.ID]++; err != nil || twice[task.ID] > 1 {
+			t.Errorf("listed %s %d times, %v", task.ID, twice[task.ID], err)
 		}
 	}
 	faults.Next("Query", 1, lag)

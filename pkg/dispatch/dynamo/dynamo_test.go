@@ -26,7 +26,7 @@ var now = time.Date(2040, 2, 29, 23, 59, 58, 765e6, time.UTC)
 // before they repeat something.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if err := flag.Set("test.parallel", "16"); err != nil {
+	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic(err)
 	}
 	os.Exit(m.Run())
