@@ -114,12 +114,17 @@ func testIdentifier(t *testing.T, store dispatch.Store) {
 // list returns the ids that a filter yields, sorted, once it has looked at each row.
 func (f fixture) list(filter dispatch.Filter) (ids []string) {
 	f.Helper()
+	var listed []dispatch.Task
 	for task, err := range f.store.List(f.ctx, filter) {
 		if err != nil {
 			f.Fatalf("list: %v", err)
 		}
-		f.wantRow("listed", task)
-		ids = append(ids, task.ID)
+		listed, ids = append(listed, task), append(ids, task.ID)
+	}
+	for i, r := range f.store.Get(f.ctx, ids) {
+		if f.wantErr("listed", r.Err, nil); r.Err == nil {
+			f.wantTask("listed", listed[i], r.Task)
+		}
 	}
 	slices.Sort(ids)
 	return ids
