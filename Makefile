@@ -13,6 +13,7 @@ demo: ## run the main job on this machine: needs only Go
 test: ## pass the tests: the engine, both stores (DynamoDB Local needs Java and Maven), the functions' handlers
 	@go vet ./...
 	@go test ./...
+	@{ java -version && mvn -version; } >/dev/null 2>&1 || echo 'left out: all tests on DynamoDB Local, of its store, the functions and the command line: they need Java 17 and Maven'
 
 .PHONY: build
 build: ## build the command line into bin/
