@@ -41,21 +41,8 @@ func (b *batch) flush(ctx context.Context) {
 // readOverdue hands over those of the old hints that still are due: not those that somebody is sending;
 // and those that lapsed each by itself, so that a task that kills its handler kills no other's.
 func (b *batch) readOverdue(ctx context.Context) {
-	if len(b.old) == 0 {
-		return
-	}
-	ids := make([]string, len(b.old))
-	for i, h := range b.old {
-		ids[i] = h.ID
-	}
-	for i, r := range b.Store.Get(ctx, ids) {
-		h, t := b.old[i], r.Task
+	b.rows(ctx, b.old, b.now, func(h Hint, t Task) {
 		switch {
-		case r.Err != nil:
-			b.Log.LogAttrs(ctx, slog.LevelWarn, "reading an overdue task failed; the next look repeats it", slog.String("id", h.ID), slog.Any("error", r.Err))
-			b.unsee(h)
-		case t.State.Final() || t.DueAt.After(b.now):
-			// the index lags behind
 		case t.Leased(b.now):
 			b.taken--
 			b.left++
@@ -66,7 +53,28 @@ func (b *batch) readOverdue(ctx context.Context) {
 				b.flush(ctx)
 			}
 		}
-	}
+	})
 	b.flush(ctx)
 	b.old = nil
+}
+
+// rows reads the tasks that hints are of, and calls each for those that are due, whatever the index said.
+func (r *sweeping) rows(ctx context.Context, hints []Hint, now time.Time, each func(Hint, Task)) {
+	if len(hints) == 0 {
+		return
+	}
+	ids := make([]string, len(hints))
+	for i, h := range hints {
+		ids[i] = h.ID
+	}
+	for i, result := range r.Store.Get(ctx, ids) {
+		h, t := hints[i], result.Task
+		switch {
+		case result.Err != nil:
+			r.Log.LogAttrs(ctx, slog.LevelWarn, "reading a due task failed; the next look repeats it", slog.String("id", h.ID), slog.Any("error", result.Err))
+			r.unsee(h)
+		case t.State == Scheduled && !t.DueAt.After(now):
+			each(h, t)
+		}
+	}
 }

@@ -3,7 +3,6 @@ package dispatch
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"math"
 	"time"
 )
@@ -64,25 +63,14 @@ func (c *chooser) lane(ctx context.Context, lane string, next time.Time) (sight,
 
 // read hands over those that are due, chosen, and not being sent, each by itself.
 func (c *chooser) read(ctx context.Context) {
-	if len(c.hints) == 0 {
-		return
-	}
-	ids := make([]string, len(c.hints))
-	for i, h := range c.hints {
-		ids[i] = h.ID
-	}
-	for i, r := range c.Store.Get(ctx, ids) {
-		h, t := c.hints[i], r.Task
-		switch {
-		case r.Err != nil:
-			c.Log.LogAttrs(ctx, slog.LevelWarn, "reading a due task failed; the next look repeats it", slog.String("id", h.ID), slog.Any("error", r.Err))
-		case t.State != Scheduled || t.DueAt.After(c.now) || t.Leased(c.now) || !c.choose(t) || c.budget <= 0 || c.taken >= c.Limit:
-		default:
-			c.budget--
-			c.taken++
-			c.handOver(ctx, []Hint{h}, c.now)
+	c.rows(ctx, c.hints, c.now, func(h Hint, t Task) {
+		if t.Leased(c.now) || !c.choose(t) || c.budget <= 0 || c.taken >= c.Limit {
+			return
 		}
-	}
+		c.budget--
+		c.taken++
+		c.handOver(ctx, []Hint{h}, c.now)
+	})
 	c.hints = nil
 }
 
