@@ -35,6 +35,8 @@ func TestWrites(t *testing.T) {
 		{"scheduled for later, delivered", []step{putLater, claimLater, deliver}, []float64{2, 1, 2}},
 		{"one retry", []step{put, claim, retry, claim, deliver}, []float64{2, 1, 3, 1, 2}},
 		{"one wait", []step{put, claim, wait, claim, deliver}, []float64{2, 1, 3, 1, 2}},
+		{"two targets", []step{put, claim, record, deliver}, []float64{2, 1, 1, 2}},
+		{"ten targets, one retried", []step{put, claim, record, record, record, record, record, record, record, record, record, retry, claim, deliver}, []float64{2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 3, 1, 2}},
 		{"failed, kept in the history", []step{put, claim, fail}, []float64{2, 1, 3}},
 		{"one lapse", []step{put, claim, lapse, deliver}, []float64{2, 1, 2, 2}},
 		{"put twice", []step{put, put}, []float64{2, 1}},
@@ -114,6 +116,13 @@ func settle(t *testing.T, s dynamo.Store, task *dispatch.Task) {
 func deliver(t *testing.T, s dynamo.Store, task *dispatch.Task) {
 	*task = delivered(*task)
 	settle(t, s, task)
+}
+
+func record(t *testing.T, s dynamo.Store, task *dispatch.Task) {
+	task.Progress = append(task.Progress, dispatch.Progress{State: dispatch.Delivered, EndedAt: task.DueAt, Attempts: 1})
+	if err := s.Record(t.Context(), *task); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func retry(t *testing.T, s dynamo.Store, task *dispatch.Task) {
