@@ -105,7 +105,10 @@ func (h *Handle) obeys(rule string, c Call, whose string) (s State, reason strin
 
 // timeout cuts the call's own to what is left of the task's life and of the lease, less the skew that clocks may have.
 func (h *Handle) timeout(t Task, d Doc, now time.Time) time.Duration {
-	timeout := min(d.Timeout(), t.Until.Add(-Skew).Sub(now))
+	timeout := min(t.Timeout, t.Until.Add(-Skew).Sub(now))
+	if len(d.Targets) > 0 {
+		timeout = min(timeout, d.Timeout())
+	}
 	if !t.ExpireAt.IsZero() {
 		timeout = min(timeout, t.ExpireAt.Sub(now))
 	}

@@ -14,19 +14,19 @@ type Doc struct {
 	CreatedAt time.Time         `json:"createdAt"`
 	Type      string            `json:"type,omitempty"`    // what it is; its route then says where it goes
 	Targets   []Target          `json:"targets,omitempty"` // those of its route when it was enqueued; without a type none
-	Method    string            `json:"method"`            // GET, POST, PUT, PATCH or DELETE
-	URI       string            `json:"uri"`               // absolute
+	Method    string            `json:"method,omitempty"`  // GET, POST, PUT, PATCH or DELETE
+	URI       string            `json:"uri,omitempty"`     // absolute
 	Headers   map[string]string `json:"headers,omitempty"`
 	Body      json.RawMessage   `json:"body,omitempty"`   // a JSON string or any other JSON; at most one of Body and Claims
 	Claims    json.RawMessage   `json:"claims,omitempty"` // an object that becomes a JWT
-	Format    Format            `json:"format"`
+	Format    Format            `json:"format,omitempty"`
 	Sender    string            `json:"-"` // of a call to a target: see [Target]
 
-	SuccessCodes Codes    `json:"successCodes"`
+	SuccessCodes Codes    `json:"successCodes,omitempty"`
 	StopCodes    Codes    `json:"stopCodes,omitempty"`
 	WaitCodes    Codes    `json:"waitCodes,omitempty"`
-	Attempts     Attempts `json:"attempts"`
-	HTTPTimeout  int      `json:"httpTimeout"` // seconds, 1–600
+	Attempts     Attempts `json:"attempts,omitzero"`
+	HTTPTimeout  int      `json:"httpTimeout"` // seconds, 1–600; the longest of its targets
 
 	FirstDueAt time.Time `json:"dueAt"`             // of the first run
 	ExpireAt   time.Time `json:"expireAt,omitzero"` // of the first run
