@@ -102,3 +102,56 @@ func TestARNs(t *testing.T) {
 		t.Errorf("asked %s\nwant  %s", got, want)
 	}
 }
+
+// The bus is told of a failure, and of nothing else; that it cannot be told changes nothing.
+func TestEvents(t *testing.T) {
+	for _, status := range []int{200, 500} {
+		told := make(chan string, 10)
+		bus := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, err := io.ReadAll(r.Body)
+			if err != nil || r.Header.Get("X-Amz-Target") != "AWSEvents.PutEvents" {
+				t.Errorf("%v, %v", r.Header, err)
+			}
+			told <- string(body)
+			w.WriteHeader(status)
+			io.WriteString(w, `{"FailedEntryCount":0}`)
+		}))
+		defer bus.Close()
+		receiver := httptest.NewServer(&receiver{})
+		defer receiver.Close()
+		variables := functiontest.Variables{
+			"TABLE": server.Table(t), "AWS_ENDPOINT_URL_DYNAMODB": server.Endpoint(t), "ALLOWED_NETWORKS": "127.0.0.0/8",
+			"AWS_ENDPOINT_URL_EVENTBRIDGE": bus.URL, "EVENT_BUS": "alarms",
+		}
+		store := dynamo.Store{Client: server.Client(t, nil), Table: variables["TABLE"]}
+		f, err := build(variables.Read(t), slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := put(t, store, receiver.URL)
+		if a := functiontest.Invoke(t, f, `{"hints":[{"id":"ok"},{"id":"bad"}]}`); a.Payload != "{}" || len(told) != 0 {
+			t.Errorf("%+v, told %d times", a, len(told))
+		}
+		verb := dispatch.Enqueue{
+			Store: store, Settings: dispatch.CachedSettings(store, time.Now, time.Minute), Retention: dispatch.DefaultRetention,
+			AllowHTTP: true, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		}
+		if _, err := verb.Run(t.Context(), []byte(`{"id":"gone","uri":"`+receiver.URL+`/404","stopCodes":404}`), nil); err != nil {
+			t.Fatal(err)
+		}
+		if a := functiontest.Invoke(t, f, `{"hints":[{"id":"gone"}]}`); a.Payload != "{}" || len(told) != 1 {
+			t.Fatalf("%+v, told %d times", a, len(told))
+		}
+		const want = `{"Entries":[{"EventBusName":"alarms","Source":"dispatch","DetailType":"Task Failed",` +
+			`"Detail":"{\"id\":\"gone\",\"queue\":\"default\",\"run\":1,\"state\":\"stopped\",\"reason\":\"stop code 404\",\"attempts\":1}"}]}`
+		if got := <-told; got != want {
+			t.Errorf("told %s\nwant %s", got, want)
+		}
+		if r := store.Get(t.Context(), []string{"gone"})[0]; r.Err != nil || r.Task.State != dispatch.Stopped {
+			t.Errorf("%s, %v", r.Task.State, r.Err)
+		}
+		if got := state(t, store, before); got != "ok delivered, bad scheduled" {
+			t.Errorf("%s", got)
+		}
+	}
+}

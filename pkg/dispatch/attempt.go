@@ -139,6 +139,7 @@ func (h *Handle) settle(ctx context.Context, t Task, d Doc, a *Answer, settings 
 		h.Log.LogAttrs(ctx, slog.LevelError, "task failed", slog.String("id", t.ID), slog.String("queue", t.Queue),
 			slog.Int("run", t.Run), slog.String("state", string(t.State)), slog.String("reason", t.Reason), slog.Int("attempts", t.progress().Attempts))
 	}
+	h.notify(ctx, t, ended.State.Failed(), d, a)
 	return next, nil
 }
 

@@ -29,6 +29,7 @@ type Environment struct {
 	Sign                bool   // SIGN: there is a signing key, so that tasks may have claims
 	SigningKey          string // SIGNING_KEY: a PEM text or a Secrets Manager secret's ARN; "" but in handle
 	Issuer              string // ISSUER: the iss of what is signed
+	EventBus            string // EVENT_BUS: name or ARN of the EventBridge bus that is told of failures; "" for none, and but in handle
 	TargetFunctions     bool   // TARGET_FUNCTIONS: tasks may go to Lambda functions
 	TargetStateMachines bool   // TARGET_STATE_MACHINES: and to state machines
 
@@ -61,6 +62,8 @@ func Read(get func(string) string) (Environment, error) {
 		SigningKey:      get("SIGNING_KEY"),
 		Issuer:          get("ISSUER"),
 		AllowedNetworks: r.networks(),
+
+		EventBus: get("EVENT_BUS"),
 
 		TargetFunctions:     get("TARGET_FUNCTIONS") == "true",
 		TargetStateMachines: get("TARGET_STATE_MACHINES") == "true",

@@ -22,13 +22,15 @@ import (
 type AWS struct {
 	// Lambda and StepFunctions say how the services are called: with which credentials and which HTTP client, which
 	// follows no redirects and has no timeout of its own, and where, if not at AWS's own endpoint. The region is the
-	// target's.
-	Lambda, StepFunctions aws.Config
+	// target's. A service that is nil is not called.
+	Lambda, StepFunctions *aws.Config
 
 	Now func() time.Time // nil: time.Now
 
 	standard sync.Map // the state machines that are known to be standard, by their ARNs without a version or an alias
 }
+
+const notCalled = "Lambda functions and state machines are not called here"
 
 // maxPayload is how much of a function's answer is read, in bytes.
 const maxPayload = 1 << 20
@@ -45,10 +47,16 @@ func (w *AWS) send(ctx context.Context, c dispatch.Call, signer *signature.Signe
 	if err != nil {
 		return dispatch.Answer{Error: failure(ctx, c.Timeout, err)}
 	}
+	call, config := w.start, w.StepFunctions
 	if arn.Service == dispatch.LambdaService {
-		return w.invoke(ctx, c, arn, body)
+		call, config = w.invoke, w.Lambda
 	}
-	return w.start(ctx, c, arn, body)
+	if config == nil {
+		return dispatch.Answer{Error: notCalled}
+	}
+	there := *config
+	there.Region = arn.Region
+	return call(ctx, c, arn, signed.New(there, arn.Service), body)
 }
 
 // payload returns what a call sends, always JSON: the envelope, or raw the body, which is {} if there is none; a JWT of

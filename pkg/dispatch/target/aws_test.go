@@ -98,7 +98,7 @@ func sender(url string) Sender {
 			return aws.Credentials{AccessKeyID: "id", SecretAccessKey: "secret", SessionToken: "token"}, nil
 		}),
 	}
-	return Sender{AWS: &AWS{Lambda: config, StepFunctions: config, Now: func() time.Time { return noon }}}
+	return Sender{AWS: &AWS{Lambda: &config, StepFunctions: &config, Now: func() time.Time { return noon }}}
 }
 
 // What arrives of each kind of body.
@@ -380,7 +380,8 @@ func TestOneInvocationOnTheWire(t *testing.T) {
 
 func TestNoCallToAWS(t *testing.T) {
 	s := newStub(t, func(http.ResponseWriter, string) {})
-	without := sender(s.url)
+	onlyStates, without := sender(s.url), sender(s.url)
+	onlyStates.AWS.Lambda = nil
 	without.AWS.Lambda.Credentials = nil
 	failing := sender(s.url)
 	failing.AWS.Lambda.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
@@ -393,6 +394,7 @@ func TestNoCallToAWS(t *testing.T) {
 		want   string
 	}{
 		{"not called here", Sender{}, function, "Lambda functions and state machines are not called here"},
+		{"the other service is", onlyStates, function, "Lambda functions and state machines are not called here"},
 		{"no credentials", without, function, "no AWS credentials"},
 		{"none to be had", failing, function, "no AWS credentials"},
 		{"another ARN", sender(s.url), "arn:aws:sqs:eu-west-1:123456789012:q", "invalid URI"},

@@ -18,14 +18,12 @@ const tooLong = "its answer is over 1 MB: no " + OutcomeHeader + " was looked fo
 // invoke runs a function once and waits for its end. Its own error is retried. Its answer, if it is an object, may say
 // in "Dispatch-Outcome" what the header of that name says over HTTP; otherwise it means delivered.
 // https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
-func (w *AWS) invoke(ctx context.Context, c dispatch.Call, to dispatch.ARN, body []byte) dispatch.Answer {
-	config := w.Lambda
-	config.Region = to.Region
+func (w *AWS) invoke(ctx context.Context, c dispatch.Call, _ dispatch.ARN, client *signed.Client, body []byte) dispatch.Answer {
 	header := http.Header{
 		"Content-Type": {typeJSON}, "X-Amz-Invocation-Type": {"RequestResponse"}, "X-Amz-Client-Context": {clientContext(c)},
 	}
 	path := "/2015-03-31/functions/" + url.QueryEscape(c.Doc.URI) + "/invocations"
-	r, failed := post(ctx, c, signed.New(config, "lambda"), path, header, body)
+	r, failed := post(ctx, c, client, path, header, body)
 	if failed != "" {
 		return dispatch.Answer{Error: failed}
 	}

@@ -18,7 +18,7 @@ func (s Sender) Send(ctx context.Context, c dispatch.Call) dispatch.Answer {
 	case !dispatch.IsARN(c.Doc.URI):
 		return s.HTTP.Send(ctx, c)
 	case s.AWS == nil:
-		return dispatch.Answer{Error: "Lambda functions and state machines are not called here"}
+		return dispatch.Answer{Error: notCalled}
 	default:
 		return s.AWS.send(ctx, c, s.HTTP.Signer)
 	}

@@ -22,10 +22,7 @@ const (
 // start starts an execution of a state machine, one for each run of a task: its name is the same for all attempts, and
 // Step Functions refuses a name that it knows, for 90 days. What becomes of the execution is not looked at.
 // https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
-func (w *AWS) start(ctx context.Context, c dispatch.Call, to dispatch.ARN, body []byte) dispatch.Answer {
-	config := w.StepFunctions
-	config.Region = to.Region
-	client := signed.New(config, "states")
+func (w *AWS) start(ctx context.Context, c dispatch.Call, to dispatch.ARN, client *signed.Client, body []byte) dispatch.Answer {
 	if a, ok := w.isStandard(ctx, c, client, to.Base); !ok {
 		return a
 	}
