@@ -69,7 +69,7 @@ func (f awsFlags) checkARN(a dispatch.ARN) error {
 	case f.AWSTargets:
 		return nil
 	case a.Service == dispatch.LambdaService && f.LambdaEndpoint == "":
-		return errors.New("Lambda functions are not called here: start the server with --aws-targets, or with AWS_ENDPOINT_URL_LAMBDA")
+		return errors.New("functions are not called here: start the server with --aws-targets, or with AWS_ENDPOINT_URL_LAMBDA")
 	case a.Service == dispatch.StatesService && f.StepFunctionsEndpoint == "":
 		return errors.New("state machines are not called here: start the server with --aws-targets, or with AWS_ENDPOINT_URL_SFN")
 	default:

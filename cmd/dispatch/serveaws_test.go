@@ -105,7 +105,7 @@ func TestARNsAreRefused(t *testing.T) {
 		t.Fatal(got)
 	}
 	until(t, "it is not called", func() bool {
-		return strings.Contains(dispatchIn(t, folder, "", "show", "a").out, "Lambda functions and state machines are not called here")
+		return strings.Contains(dispatchIn(t, folder, "", "show", "a").out, "functions and state machines are not called here")
 	})
 }
 

@@ -101,7 +101,7 @@ func (p *parser) arn(o object, d *Doc) {
 	switch {
 	case err != nil:
 	case p.checkARN == nil:
-		err = errors.New("Lambda functions and state machines are not called here")
+		err = errors.New("functions and state machines are not called here")
 	default:
 		err = p.checkARN(a)
 	}

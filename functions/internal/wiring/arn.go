@@ -18,7 +18,7 @@ func (e Environment) CheckARN(a dispatch.ARN) error {
 	case a.Service == dispatch.StatesService:
 		return nil
 	case !e.TargetFunctions:
-		return errors.New("Lambda functions are not called here: the stack's parameter TargetFunctions is empty")
+		return errors.New("functions are not called here: the stack's parameter TargetFunctions is empty")
 	case slices.Contains(own, a.Name):
 		return errors.New("is one of dispatch's own functions")
 	default:

@@ -27,7 +27,7 @@ var unseen = []struct {
 	{name: "rules where there are none", input: `{` + uri + `,"when":"true"}`, detail: `^rules are not evaluated here$`, with: func(e *dispatch.Enqueue) { e.CheckRule = nil }},
 	{name: "claims without a key", input: `{` + uri + `,"claims":{}}`, detail: `^there is no signing key`, with: func(e *dispatch.Enqueue) { e.CanSign = false }},
 	{name: "plain http", input: `{"uri":"http://example.com/"}`, detail: `^must be an https URL; plain http goes only`, with: func(e *dispatch.Enqueue) { e.AllowHTTP = false }},
-	{name: "ARNs where none is called", input: `{"uri":"` + function + `"}`, detail: `^Lambda functions and state machines are not called here$`, with: func(e *dispatch.Enqueue) { e.CheckARN = nil }},
+	{name: "ARNs where none is called", input: `{"uri":"` + function + `"}`, detail: `^functions and state machines are not called here$`, with: func(e *dispatch.Enqueue) { e.CheckARN = nil }},
 	{name: "a body that Step Functions refuses", input: `{"uri":"` + machine + `","body":"` + strings.Repeat("a", 256<<10) + `"}`, detail: `^is too large for a state machine`},
 	{name: "claims that Step Functions refuses", input: `{"uri":"` + machine + `","claims":{"a":"` + strings.Repeat("a", 192<<10) + `"}}`, detail: `^is too large for a state machine`},
 	{name: "a port that is none", input: `{"uri":"https://example.com:65536/"}`, detail: `^has a port`, drawn: true},

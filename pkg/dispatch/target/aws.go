@@ -30,7 +30,7 @@ type AWS struct {
 	standard sync.Map // the state machines that are known to be standard, by their ARNs without a version or an alias
 }
 
-const notCalled = "Lambda functions and state machines are not called here"
+const notCalled = "functions and state machines are not called here"
 
 // maxPayload is how much of a function's answer is read, in bytes.
 const maxPayload = 1 << 20

@@ -393,8 +393,8 @@ func TestNoCallToAWS(t *testing.T) {
 		uri    string
 		want   string
 	}{
-		{"not called here", Sender{}, function, "Lambda functions and state machines are not called here"},
-		{"the other service is", onlyStates, function, "Lambda functions and state machines are not called here"},
+		{"not called here", Sender{}, function, "functions and state machines are not called here"},
+		{"the other service is", onlyStates, function, "functions and state machines are not called here"},
 		{"no credentials", without, function, "no AWS credentials"},
 		{"none to be had", failing, function, "no AWS credentials"},
 		{"another ARN", sender(s.url), "arn:aws:sqs:eu-west-1:123456789012:q", "invalid URI"},
