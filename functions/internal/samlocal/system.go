@@ -76,7 +76,7 @@ func (s *System) start(ctx context.Context) error {
 		return err
 	}
 	variables := map[string]string{
-		"TABLE": Table, "SIGNING_KEY": pem, "SIGN": "true", "TARGET_FUNCTIONS": "true",
+		"TABLE": Table, "SIGNING_KEY": pem, "SIGN": "true",
 		"AWS_ENDPOINT_URL_DYNAMODB": "http://" + net.JoinHostPort(Host, strconv.Itoa(s.options.DynamoDBPort)),
 		"AWS_ENDPOINT_URL_LAMBDA":   "http://" + net.JoinHostPort(Host, strconv.Itoa(s.options.LambdaPort)),
 	}
