@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -18,9 +17,6 @@ import (
 
 // Source is the source of all events.
 const Source = "dispatch"
-
-// putTime is all that an event may take, which nobody waits for gladly.
-const putTime = 2 * time.Second
 
 // Bus is an event bus. It is safe for concurrent use.
 type Bus struct {
@@ -37,10 +33,8 @@ func New(config aws.Config, bus string, log *slog.Logger) *Bus {
 	return &Bus{client: signed.New(config, "events"), name: bus, log: log}
 }
 
-// Notify puts one event, once, within two seconds. That it failed is logged: the store has what the event would tell.
+// Notify puts one event, once. That it failed is logged: the store has what the event would tell.
 func (b *Bus) Notify(ctx context.Context, e dispatch.Event) {
-	ctx, cancel := context.WithTimeout(ctx, putTime)
-	defer cancel()
 	if err := b.put(ctx, e); err != nil {
 		b.log.LogAttrs(ctx, slog.LevelWarn, "event not sent", slog.String("id", e.ID), slog.String("kind", string(e.Kind)), slog.Any("error", err))
 	}

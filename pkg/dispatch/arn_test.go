@@ -1,9 +1,12 @@
 package dispatch_test
 
 import (
+	"errors"
+	"strings"
 	"testing"
 
 	"example.com/dispatch/pkg/dispatch"
+	"example.com/dispatch/pkg/dispatch/rule"
 )
 
 // What may be in an ARN is tested with the schema; here, what is read out of it.
@@ -26,5 +29,34 @@ func TestParseARN(t *testing.T) {
 	}
 	if dispatch.IsARN("https://arn:aws@example.com/") {
 		t.Error("a URL is taken for an ARN")
+	}
+}
+
+// A route may go to ARNs; whether they are called is for whoever enqueues a task of its type to say.
+func TestARNsInRoutes(t *testing.T) {
+	const function, machine = `"arn:aws:lambda:eu-west-1:123456789012:function:f"`, `"arn:aws:states:eu-west-1:123456789012:stateMachine:`
+	p := newProducer(t)
+	p.settings(t, `{"routes":{
+		"good":{"targets":[{"name":"a","uri":`+function+`},{"name":"b","uri":`+machine+`m"},{"name":"c","uri":"https://example.com/"}]},
+		"bad":{"targets":[{"name":"a","uri":"https://example.com/"},{"name":"b","uri":`+machine+`forbidden"}]}}}`)
+	for _, c := range []struct{ input, fault string }{
+		{`{"type":"good","body":{"x":1}}`, ""},
+		{`{"type":"bad"}`, "its route cannot be used here: target 1/uri may not be called"},
+		{`{"type":"good","body":"` + strings.Repeat("a", 256<<10) + `"}`, "its route cannot be used here: target 1/body is too large for a state machine"},
+	} {
+		_, err := p.run(t, c.input)
+		invalid, ok := errors.AsType[*dispatch.InvalidInput](err)
+		switch {
+		case c.fault == "" && err != nil:
+			t.Errorf("%.50s: %v", c.input, err)
+		case c.fault != "" && (!ok || len(invalid.Faults) != 1 || invalid.Faults[0].Pointer != "#/type" || !strings.HasPrefix(invalid.Faults[0].Detail, c.fault)):
+			t.Errorf("%.50s: %v, want %s", c.input, err, c.fault)
+		}
+	}
+	for _, fields := range []string{`"method":"PUT"`, `"headers":{"A":"b"}`, `"successCodes":200`} {
+		input := `{"routes":{"a":{"targets":[{"name":"a","uri":` + function + `,` + fields + `}]}}}`
+		if _, err := dispatch.ParseSettings([]byte(input), rule.Check); err == nil {
+			t.Errorf("taken: %s", input)
+		}
 	}
 }

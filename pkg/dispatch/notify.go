@@ -1,6 +1,9 @@
 package dispatch
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // EventKind says what happened to a task.
 type EventKind string
@@ -23,23 +26,37 @@ type Event struct {
 	Attempts   int       `json:"attempts"`
 	Group      string    `json:"group,omitempty"`
 	Identifier string    `json:"identifier,omitempty"`
+	Type       string    `json:"type,omitempty"`
+	Target     string    `json:"target,omitempty"` // which of several keeps failing
 }
 
-// notify tells of what has just been settled, if somebody should look at it.
-func (h *Handle) notify(ctx context.Context, t Task, failed bool, d Doc, a *Answer) {
-	p := t.progress()
-	e := Event{
-		Kind: TaskFailed, ID: t.ID, Queue: t.Queue, Run: t.Run, State: t.State, Reason: t.Reason, Attempts: p.Attempts,
-		Group: t.Group, Identifier: d.Identifier,
+// notifyTime is what telling may take: a group's next task waits for it.
+const notifyTime = 2 * time.Second
+
+func event(kind EventKind, t Task, d Doc, target, reason string, attempts int) Event {
+	return Event{
+		Kind: kind, ID: t.ID, Queue: t.Queue, Run: t.Run, State: t.State, Reason: reason, Attempts: attempts,
+		Group: t.Group, Identifier: d.Identifier, Type: d.Type, Target: target,
 	}
-	switch {
-	case h.Notify == nil:
-		return
-	case failed:
-	case a != nil && !t.State.Final() && p.Attempts == d.NotifyAttempts && Judge(d, *a) == OutcomeRetry:
-		e.Kind, e.Reason = TaskKeepsFailing, p.Error
-	default:
+}
+
+// keepsFailing reports whether this attempt at the i-th target of the task, which is as it left it, is the n-th that
+// failed, and not the last.
+func keepsFailing(t Task, c Call, i int, o Outcome) bool {
+	return o == OutcomeRetry && c.Attempt == c.Doc.NotifyAttempts && !t.State.Final() && t.progress(i).State == ""
+}
+
+// notify tells of what has just been settled.
+func (h *Handle) notify(ctx context.Context, t Task, failed bool, d Doc, events []Event) {
+	if failed {
+		events = append(events, event(TaskFailed, t, d, "", t.Reason, t.attempts()))
+	}
+	if h.Notify == nil || len(events) == 0 {
 		return
 	}
-	h.Notify(ctx, e)
+	ctx, cancel := context.WithTimeout(ctx, notifyTime)
+	defer cancel()
+	for _, e := range events {
+		h.Notify(ctx, e)
+	}
 }

@@ -5,8 +5,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"example.com/dispatch/pkg/dispatch"
 )
@@ -87,6 +89,43 @@ func TestNotifyOfNothing(t *testing.T) {
 		h := w.put("a", `,"stopCodes":404`)
 		if err := w.handle.Run(w.Context(), []dispatch.Hint{h}); err == nil {
 			t.Error("no error although it never settled")
+		}
+	})
+}
+
+// Of several targets each that keeps failing is told of, by its name.
+func TestNotifyOfSeveralTargets(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.receivers(map[string][]int{"a": {500, 500, 500, 200}, "b": {500, 500, 418}, "c": {200}}, map[string]time.Duration{"c": time.Second})
+		w.settings(`{"routes":{"t":` + route("a", "b", "c") + `}}`)
+		var told []string
+		w.handle.Notify = func(_ context.Context, e dispatch.Event) {
+			if now := w.get("a"); now.Lease != "" || e.Type != "t" {
+				t.Errorf("%+v, while it has the lease %q", e, now.Lease)
+			}
+			told = append(told, fmt.Sprintf("%s %s %s %d %s", e.Kind, e.Target, e.State, e.Attempts, e.Reason))
+		}
+		w.runUntilFinal(w.enqueue("a", `,"type":"t","notifyAttempts":2`))
+		slices.Sort(told)
+		want := "Task Failed  stopped 4 b: stop code 418; Task Keeps Failing a scheduled 2 status 500; Task Keeps Failing b scheduled 2 status 500"
+		if got := strings.Join(told, "; "); got != want {
+			t.Errorf("told %s\nwant %s", got, want)
+		}
+	})
+}
+
+// A bus that hangs holds up the group's next task for two seconds, and no longer.
+func TestNobodyWaitsLongForABus(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.handle.Notify = func(ctx context.Context, _ dispatch.Event) { <-ctx.Done() }
+		w.answers = []dispatch.Answer{{Status: 404}, {Status: 200}}
+		began := time.Now()
+		head := w.put("a", `,"group":"g","stopCodes":404`)
+		w.put("b", `,"group":"g"`)
+		w.run(head)
+		w.wantStates("a=stopped b=delivered")
+		if took := w.sentAt[1].Sub(began); took != 2*time.Second {
+			t.Errorf("the next one went after %v", took)
 		}
 	})
 }

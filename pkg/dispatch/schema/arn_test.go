@@ -48,6 +48,15 @@ func TestARNs(t *testing.T) {
 		ask(`{"uri":"`+function+`",`+fields+`}`, ok)
 		ask(`{`+uri+`,"onSuccess":{"uri":"`+machine+`",`+fields+`}}`, ok)
 	}
+	config := compile(t, schema.Settings())
+	for fields, ok := range map[string]bool{
+		``: true, `,"method":"POST"`: true, `,"method":"PUT"`: false, `,"headers":{}`: true, `,"headers":{"A":"b"}`: false, `,"successCodes":200`: false, `,"sender":"me"`: true, `,"stopCodes":404`: true,
+	} {
+		input := `{"routes":{"a":{"targets":[{"name":"a","uri":"` + machine + `"` + fields + `}]}}}`
+		if faults, err := configured(t, input), config.Validate(decode(t, input)); (faults == nil) != ok || (err == nil) != ok {
+			t.Errorf("%s: parser %v, schema %v, want accepted %t", input, faults, err, ok)
+		}
+	}
 	ask(`{"uri":"`+function+`","successCode":200}`, false)
 	ask(`{"uri":"`+function+`","claims":{}}`, true)
 	ask(`{"uri":"`+machine+`","claims":{},"format":"raw"}`, true)

@@ -86,8 +86,8 @@ func (s *stub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.serve(w, operation)
 }
 
-// sender returns a sender that finds both services at the URL.
-func sender(url string) Sender {
+// atAWS returns a sender that finds both services at the URL.
+func atAWS(url string) Sender {
 	config := aws.Config{
 		BaseEndpoint: &url, HTTPClient: egress.New(egress.Options{AllowedNetworks: egress.Everywhere()}), Region: "us-east-1",
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
@@ -117,7 +117,7 @@ func TestPayloads(t *testing.T) {
 					io.WriteString(w, `{"type":"STANDARD"}`)
 				}
 			})
-			to := sender(s.url)
+			to := atAWS(s.url)
 			for _, uri := range []string{function, machine} {
 				call := callOf("POST", uri, c.body)
 				call.Doc.Format, call.Task.Run = c.format, 3
@@ -152,7 +152,7 @@ func TestPayloads(t *testing.T) {
 
 func TestClaimsForAWS(t *testing.T) {
 	s := newStub(t, func(http.ResponseWriter, string) {})
-	to := sender(s.url)
+	to := atAWS(s.url)
 	call := callOf("POST", function, "")
 	call.Doc.Claims, call.Doc.Format = []byte(`{"a":1}`), dispatch.Raw
 	if a := to.Send(t.Context(), call); a.Error != errNoKey.Error() {
@@ -170,10 +170,10 @@ func TestClaimsForAWS(t *testing.T) {
 
 func TestNoCallToAWS(t *testing.T) {
 	s := newStub(t, func(http.ResponseWriter, string) {})
-	onlyStates, without := sender(s.url), sender(s.url)
+	onlyStates, without := atAWS(s.url), atAWS(s.url)
 	onlyStates.AWS.Lambda = nil
 	without.AWS.Lambda.Credentials = nil
-	failing := sender(s.url)
+	failing := atAWS(s.url)
 	failing.AWS.Lambda.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{}, errors.New("no metadata service at 169.254.169.254")
 	})
@@ -187,8 +187,8 @@ func TestNoCallToAWS(t *testing.T) {
 		{"the other service is", onlyStates, function, "functions and state machines are not called here"},
 		{"no credentials", without, function, "no AWS credentials"},
 		{"none to be had", failing, function, "no AWS credentials"},
-		{"another ARN", sender(s.url), "arn:aws:sqs:eu-west-1:123456789012:q", "invalid URI"},
-		{"nobody there", sender("http://127.0.0.1:1"), function, "connection refused"},
+		{"another ARN", atAWS(s.url), "arn:aws:sqs:eu-west-1:123456789012:q", "invalid URI"},
+		{"nobody there", atAWS("http://127.0.0.1:1"), function, "connection refused"},
 	} {
 		if a := c.sender.Send(t.Context(), callOf("POST", c.uri, "1")); a != (dispatch.Answer{Error: c.want}) {
 			t.Errorf("%s: %+v, want %s", c.name, a, c.want)

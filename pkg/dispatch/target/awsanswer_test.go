@@ -97,7 +97,7 @@ func TestAnswersOfAWS(t *testing.T) {
 			if c.doc != nil {
 				c.doc(&call.Doc)
 			}
-			got := sender(s.url).Send(t.Context(), call)
+			got := atAWS(s.url).Send(t.Context(), call)
 			after := got.After
 			if want := c.want.After; (after == nil) != (want == nil) || after != nil && *after != *want {
 				t.Errorf("after %v, want %v", after, want)

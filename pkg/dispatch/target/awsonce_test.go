@@ -37,7 +37,7 @@ func TestOneInvocationOnTheWire(t *testing.T) {
 						return
 					}
 				})
-				to := sender(url)
+				to := atAWS(url)
 				to.AWS.standard.Store(strings.TrimSuffix(machine, ":PROD"), true)
 				if a := to.Send(t.Context(), callOf("POST", uri, "1")); a.Status != 200 {
 					t.Fatalf("first call: %+v", a)

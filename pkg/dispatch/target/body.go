@@ -62,15 +62,15 @@ func token(c dispatch.Call, signer *signature.Signer) (string, error) {
 	case signer == nil:
 		return "", errNoKey
 	default:
-		return signer.SignClaims(c.Doc.Claims, c.Task.ExpireAt, c.Timeout)
+		return sender(signer, c).SignClaims(c.Doc.Claims, c.Task.ExpireAt, c.Timeout)
 	}
 }
 
-// envelope writes the body around the request. The body is JSON already; ids and tokens hold nothing that
+// envelope writes the body around the request. The body is JSON already; ids, types and tokens hold nothing that
 // JSON would escape.
 func envelope(c dispatch.Call, token string) []byte {
-	const around = 256 // more than everything but the id and the request takes
-	b := make([]byte, 0, around+len(c.Doc.Body)+len(token)+len(c.Task.ID))
+	const around = 256 // more than everything but the names and the request takes
+	b := make([]byte, 0, around+len(c.Doc.Body)+len(token)+len(c.Task.ID)+len(c.Doc.Type))
 	b = append(b, `{"request":`...)
 	switch {
 	case token != "":
@@ -84,6 +84,10 @@ func envelope(c dispatch.Call, token string) []byte {
 	}
 	b = append(b, `,"__task":{"id":"`...)
 	b = append(b, c.Task.ID...)
+	if c.Doc.Type != "" {
+		b = append(b, `","type":"`...)
+		b = append(b, c.Doc.Type...)
+	}
 	b = append(b, `","createdAt":"`...)
 	b = c.Doc.CreatedAt.UTC().AppendFormat(b, time.RFC3339Nano)
 	b = append(b, `","attempt":{"number":`...)

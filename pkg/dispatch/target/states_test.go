@@ -18,7 +18,7 @@ func TestTypeIsAskedOnce(t *testing.T) {
 			answers = answers[1:]
 		}
 	})
-	to := sender(s.url)
+	to := atAWS(s.url)
 	var got []string
 	for _, uri := range []string{machine, machine, strings.TrimSuffix(machine, ":PROD"), machine} {
 		to.Send(t.Context(), callOf("POST", uri, "1"))
@@ -50,6 +50,7 @@ func TestExecutionName(t *testing.T) {
 	}
 	seen := map[string]string{first: "the first"}
 	for what, other := range map[string]string{
+		"another target":              name(func(c *dispatch.Call) { c.Target = "ledger" }),
 		"another run":                 name(func(c *dispatch.Call) { c.Task.Run = 2 }),
 		"the id of another run":       name(func(c *dispatch.Call) { c.Task.ID = "order-7/3" }),
 		"a run by hand of the first":  name(func(c *dispatch.Call) { c.Task.Run = 4 }),
