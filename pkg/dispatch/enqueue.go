@@ -24,6 +24,7 @@ type Enqueue struct {
 	CanSign        bool          // there is a key for claims
 
 	CheckRule func(rule string) error // says what is wrong with a rule; nil: tasks may have none
+	CheckARN  func(ARN) error         // says why no task may go there; nil: tasks go to URLs only
 
 	Now func() time.Time
 	Log *slog.Logger
@@ -66,7 +67,7 @@ func (e *Enqueue) Run(ctx context.Context, input []byte, newID func(i int) strin
 		return Receipts{}, err
 	}
 	now := e.Now()
-	p := parser{now: now, settings: settings, allowHTTP: e.AllowHTTP, canSign: e.CanSign, checkRule: e.CheckRule}
+	p := parser{now: now, settings: settings, allowHTTP: e.AllowHTTP, canSign: e.CanSign, checkRule: e.CheckRule, checkARN: e.CheckARN}
 	all, batch, err := p.parse(input)
 	if err != nil {
 		return Receipts{Batch: batch}, err
