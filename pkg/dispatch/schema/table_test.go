@@ -228,7 +228,8 @@ func TestEvents(t *testing.T) {
 		input := string(text)
 		_, faults := enqueued(t, newEnqueue(), input)
 		invalid := validator.Validate(decode(t, input))
-		if !strings.Contains(input, `"uri"`) { // another function's
+		fields, _ := decode(t, input).(map[string]any)
+		if fields["uri"] == nil && fields["tasks"] == nil { // another function's, or one that carries tasks
 			if faults == nil || invalid == nil {
 				t.Errorf("%s: parser %v, schema %v, though it is no task", name, faults, invalid)
 			}
