@@ -66,7 +66,7 @@ func (e *Enqueue) Run(ctx context.Context, input []byte, newID func(i int) strin
 		return Receipts{}, err
 	}
 	now := e.Now()
-	p := parser{now: now, settings: settings, allowHTTP: e.AllowHTTP, canSign: e.CanSign, checkRule: e.CheckRule}
+	p := e.parser(settings, now)
 	all, batch, err := p.parse(input)
 	if err != nil {
 		return Receipts{Batch: batch}, err
@@ -94,6 +94,10 @@ func (e *Enqueue) Run(ctx context.Context, input []byte, newID func(i int) strin
 		return receipts, fmt.Errorf("%w: %w", ErrNotStored, failed)
 	}
 	return receipts, nil
+}
+
+func (e *Enqueue) parser(settings Settings, now time.Time) parser {
+	return parser{now: now, settings: settings, allowHTTP: e.AllowHTTP, canSign: e.CanSign, checkRule: e.CheckRule}
 }
 
 // rows makes the rows to put, one per id, and says which of them each task of the input is.
