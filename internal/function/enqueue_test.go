@@ -93,7 +93,7 @@ func TestInvoke(t *testing.T) {
 		{name: "messages", event: sqs("q", first, plain, second, list(a, plain)), answer: again(), stored: first + "-0 " + second + "-1 a"},
 		{name: "messages again", before: sqs("q", first, plain), event: sqs("q", first, plain), answer: again(), stored: first + "-0"},
 		{name: "one with faults", event: sqs("q", first, secret, second, plain), answer: again(first), stored: second + "-0",
-			logged: `"message":"` + first + `","problem":{"title":"Invalid input","status":400,"errors":[{"detail":"must be a string","pointer":"#/uri"}]}`},
+			logged: `"messageId":"` + first + `","problem":{"title":"Invalid input","status":400,"errors":[{"detail":"must be a string","pointer":"#/uri"}]}`},
 		{name: "one of a list with faults", event: sqs("q", first, list(plain, secret)), answer: again(first), logged: `"pointer":"#/tasks/1/uri"`},
 		{name: "one that is no JSON", event: sqs("q", first, "hello", second, plain), answer: again(first), stored: second + "-0", logged: "not valid JSON"},
 		{name: "one without a body", event: sqs("q", first, ""), answer: again(first), logged: "is empty"},

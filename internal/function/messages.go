@@ -69,6 +69,6 @@ func (e Enqueue) take(ctx context.Context, m message) bool {
 	if own, ok := errors.AsType[*Error](err); ok {
 		why = slog.Any("problem", json.RawMessage(own.Message)) // names fields, and holds nothing of what they carry
 	}
-	e.Log.LogAttrs(ctx, slog.LevelError, "message not taken", slog.String("message", m.id), why)
+	e.Log.LogAttrs(ctx, slog.LevelError, "message not taken", slog.String("messageId", m.id), why)
 	return false
 }
