@@ -116,8 +116,8 @@ func (e *Enqueue) rows(all []asked, settings Settings, now time.Time, newID func
 		if err != nil {
 			return nil, nil, err
 		}
-		if len(row.Doc) > maxDoc {
-			f.add(a.pointer, "is too large: %d bytes stored, %d at most; put the content elsewhere and send where it is", len(row.Doc), maxDoc)
+		if most := maxDoc - targetRoom*len(a.doc.Targets); len(row.Doc) > most {
+			f.add(a.pointer, "is too large: %d bytes stored, %d at most; put the content elsewhere and send where it is", len(row.Doc), most)
 		}
 		first[a.id] = len(rows)
 		at = append(at, len(rows))

@@ -77,7 +77,7 @@ func (p *parser) parse(input []byte) (tasks []asked, batch bool, err error) {
 }
 
 func (p *parser) task(o object) asked {
-	o.only("id", "method", "uri", "headers", "body", "claims", "format", "expireAt", "lifetime", "dueAt", "delay",
+	o.only("id", "type", "method", "uri", "headers", "body", "claims", "format", "expireAt", "lifetime", "dueAt", "delay",
 		"successCodes", "successCode", "stopCodes", "waitCodes", "attempts", "httpTimeout", "queue",
 		"group", "groupOnFailure", "identifier", "onConflict", "when", "notifyAttempts", "onFailure", "onSuccess")
 	a := asked{id: o.text("id"), queue: p.queue(o), pointer: string(o.pointer), hash: hashOf(o)}
@@ -86,12 +86,18 @@ func (p *parser) task(o object) asked {
 	}
 	defaults := p.settings.Queues[a.queue].Defaults
 	a.doc = Doc{CreatedAt: roundUp(p.now)}
-	a.doc.HTTPTimeout = o.integer("httpTimeout", orElse(defaults.HTTPTimeout, DefaultHTTPTimeout), 1, MaxHTTPTimeout)
-	p.content(o, &a.doc)
-	p.request(o, &a.doc)
-	p.codes(o, &a.doc)
-	p.times(o, &a.doc, defaults.Lifetime)
-	a.doc.Attempts = attempts(o.withDefault("attempts", defaults.Attempts), a.doc.FirstDueAt, a.doc.ExpireAt)
+	if o.has("type") {
+		p.content(o, &a.doc)
+		p.times(o, &a.doc, defaults.Lifetime)
+		p.typed(o, &a, defaults)
+	} else {
+		a.doc.HTTPTimeout = o.integer("httpTimeout", orElse(defaults.HTTPTimeout, DefaultHTTPTimeout), 1, MaxHTTPTimeout)
+		p.content(o, &a.doc)
+		p.request(o, &a.doc)
+		p.codes(o, &a.doc)
+		p.times(o, &a.doc, defaults.Lifetime)
+		a.doc.Attempts = attempts(o.withDefault("attempts", defaults.Attempts), a.doc.FirstDueAt, a.doc.ExpireAt)
+	}
 	p.labels(o, &a)
 	p.rules(o, &a.doc)
 	return a

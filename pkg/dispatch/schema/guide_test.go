@@ -46,10 +46,10 @@ func TestGuide(t *testing.T) {
 		var faults []dispatch.Fault
 		var invalid error
 		switch {
-		case has("uri"):
+		case has("uri") || has("type"):
 			kind, invalid = "task", task.Validate(decode(t, block))
 			_, faults = enqueued(t, newEnqueue(), block)
-		case has("queues"):
+		case has("queues") || has("routes"):
 			kind, invalid, faults = "settings", config.Validate(decode(t, block)), configured(t, block)
 		case has("existing"), has("title"):
 			kind, invalid = "answer", answer.Validate(decode(t, block))
@@ -64,7 +64,7 @@ func TestGuide(t *testing.T) {
 			t.Errorf("%s: parser %v, schema %v:\n%s", kind, faults, invalid, block)
 		}
 	}
-	if found["task"] < 12 || found["settings"] != 1 || found["answer"] != 2 || found["callback"] != 1 {
+	if found["task"] < 12 || found["settings"] != 2 || found["answer"] != 2 || found["callback"] != 1 {
 		t.Errorf("blocks: %v", found)
 	}
 }

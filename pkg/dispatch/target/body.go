@@ -37,7 +37,7 @@ func (h HTTP) body(c dispatch.Call) (content []byte, contentType string, err err
 		if h.Signer == nil {
 			return nil, "", errNoKey
 		}
-		if token, err = h.Signer.SignClaims(d.Claims, c.Task.ExpireAt, c.Timeout); err != nil {
+		if token, err = h.signer(c).SignClaims(d.Claims, c.Task.ExpireAt, c.Timeout); err != nil {
 			return nil, "", err
 		}
 	}
@@ -58,11 +58,11 @@ func (h HTTP) body(c dispatch.Call) (content []byte, contentType string, err err
 	}
 }
 
-// envelope writes the body around the request. The body is JSON already; ids and tokens hold nothing that
+// envelope writes the body around the request. The body is JSON already; ids, types and tokens hold nothing that
 // JSON would escape.
 func envelope(c dispatch.Call, token string) []byte {
-	const around = 256 // more than everything but the id and the request takes
-	b := make([]byte, 0, around+len(c.Doc.Body)+len(token)+len(c.Task.ID))
+	const around = 256 // more than everything but the names and the request takes
+	b := make([]byte, 0, around+len(c.Doc.Body)+len(token)+len(c.Task.ID)+len(c.Doc.Type))
 	b = append(b, `{"request":`...)
 	switch {
 	case token != "":
@@ -76,6 +76,10 @@ func envelope(c dispatch.Call, token string) []byte {
 	}
 	b = append(b, `,"__task":{"id":"`...)
 	b = append(b, c.Task.ID...)
+	if c.Doc.Type != "" {
+		b = append(b, `","type":"`...)
+		b = append(b, c.Doc.Type...)
+	}
 	b = append(b, `","createdAt":"`...)
 	b = c.Doc.CreatedAt.UTC().AppendFormat(b, time.RFC3339Nano)
 	b = append(b, `","attempt":{"number":`...)
