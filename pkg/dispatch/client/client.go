@@ -67,7 +67,8 @@ type item struct {
 
 // Enqueue enqueues the tasks, any number of them, and returns a receipt for each, in their order. They go in calls of up
 // to 1,000 tasks and 6 MB, one after another, so that members of a group keep their order. Each call is repeated until it
-// has an answer, within the context's deadline; one minute for each where it has none.
+// has an answer, within the context's deadline; one minute for each where it has none. A task that replaces another may
+// so be replaced twice, and if it was called in between, it runs twice.
 //
 // A receipt with an Error is of a task that was not taken; such as status 409, another content under its ID, is only
 // there. Existing tells that the ID was enqueued before; that may have been an earlier try of this very call.

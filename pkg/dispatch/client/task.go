@@ -7,7 +7,7 @@ import (
 )
 
 // Task is one call to be made, as enqueue takes it; docs/task.md explains each field. A field with its zero value is left
-// out, and gets its default from enqueue or from the task's queue. Needed is URI alone.
+// out, and gets its default from enqueue, from the task's queue or from its route. Needed is URI or Type alone.
 type Task struct {
 	ID         string     `json:"id,omitempty"`         // name and idempotency key, 1–128 of A-Z a-z 0-9 _ . : -; "": the client makes one
 	OnConflict OnConflict `json:"onConflict,omitempty"` // what becomes of a task that has this ID

@@ -100,7 +100,7 @@ const uri = "https://example.com/"
 func TestOutbox(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	task := client.Task{ID: "order-1", URI: uri, Body: "<paid>", Lifetime: 3600, Identifier: "i", When: "attempt < 3", Claims: nil}
+	task := client.Task{ID: "order-1", URI: uri, Body: "<paid>", Lifetime: 3600, Identifier: "i", When: "attempt < 3"}
 	items := []types.TransactWriteItem{r.order("order-1"), r.item(task)}
 	if ids := r.swept(); ids != nil {
 		t.Fatalf("swept %v before the commit", ids)
@@ -182,6 +182,20 @@ func TestOutboxRefused(t *testing.T) {
 				t.Error("an item that is not there taken for the refused one")
 			}
 		})
+	}
+}
+
+// TestOutboxWrites counts what a task in its caller's transaction costs; a plain put costs 2.
+func TestOutboxWrites(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	item := r.item(client.Task{ID: "a", URI: uri})
+	r.meter.Reset()
+	if err := r.commit(item); err != nil {
+		t.Fatal(err)
+	}
+	if units := r.meter.Costs()[transact].Units(); units != 3 {
+		t.Errorf("%v writes, want 3", units)
 	}
 }
 
