@@ -111,6 +111,7 @@ func TestChain(t *testing.T) {
 		"GET /reports/refresh?of=invoices":          batch[2],
 		"POST " + claimsPath:                        claims,
 	})
+	t.Run("other ways to enqueue", c.callers)
 }
 
 // calls looks at everything that the receiver got.
