@@ -67,7 +67,7 @@ func (e *Enqueue) Run(ctx context.Context, input []byte, newID func(i int) strin
 		return Receipts{}, err
 	}
 	now := e.Now()
-	p := parser{now: now, settings: settings, allowHTTP: e.AllowHTTP, canSign: e.CanSign, checkRule: e.CheckRule, checkARN: e.CheckARN}
+	p := e.parser(settings, now)
 	all, batch, err := p.parse(input)
 	if err != nil {
 		return Receipts{Batch: batch}, err
@@ -95,6 +95,10 @@ func (e *Enqueue) Run(ctx context.Context, input []byte, newID func(i int) strin
 		return receipts, fmt.Errorf("%w: %w", ErrNotStored, failed)
 	}
 	return receipts, nil
+}
+
+func (e *Enqueue) parser(settings Settings, now time.Time) parser {
+	return parser{now: now, settings: settings, allowHTTP: e.AllowHTTP, canSign: e.CanSign, checkRule: e.CheckRule, checkARN: e.CheckARN}
 }
 
 // rows makes the rows to put, one per id, and says which of them each task of the input is.
