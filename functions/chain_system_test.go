@@ -28,16 +28,17 @@ type chain struct {
 	warm     bool // it invokes functions by Lambda's API, where they go on running, and not by `sam local invoke`
 }
 
-// start starts the system; what SAM and the functions say is in the test's log.
-func start(t *testing.T) *samlocal.System {
+// start starts the system with these variables of the functions; what SAM and the functions say is in the test's log.
+func start(t *testing.T, variables map[string]string) *samlocal.System {
 	t.Helper()
+	variables["PRECISION"] = "minute" // a sweep ends at once: the test says when there is a tick
 	root, err := filepath.Abs("..")
 	if err != nil {
 		t.Fatal(err)
 	}
 	s, err := samlocal.Start(t.Context(), samlocal.Options{
 		Root: root, Work: t.TempDir(), DynamoDBPort: free(t), LambdaPort: free(t), Log: t.Output(),
-		Variables: map[string]string{"PRECISION": "minute"}, // a sweep ends at once: the test says when there is a tick
+		Variables: variables,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -37,7 +37,9 @@ func TestChain(t *testing.T) {
 		"/reports/refresh?of=invoices":         {204},
 		claimsPath:                             {200},
 	})
-	c := &chain{t: t, system: start(t), receiver: r}
+	services := newServices(t)
+	c := &chain{t: t, system: start(t, services.variables()), receiver: r}
+	services.handsOn(t, c.system.Lambda())
 	r.verifyWith(c.system.Key)
 	c.configure()
 
@@ -113,6 +115,9 @@ func TestChain(t *testing.T) {
 		"POST " + claimsPath:                        claims,
 	})
 	t.Run("what a task can ask for", func(t *testing.T) { (&chain{t: t, system: c.system, receiver: r}).parts() })
+	t.Run("functions, a state machine and a bus", func(t *testing.T) {
+		(&chain{t: t, system: c.system, receiver: r, warm: true}).targets(services)
+	})
 	t.Run("other ways to enqueue", func(t *testing.T) { (&chain{t: t, system: c.system, receiver: r, warm: true}).callers(t) })
 }
 
