@@ -23,13 +23,14 @@ func (h *Handle) run(ctx context.Context, t Task, settings Settings) (Hint, erro
 	if len(d.Targets) > 1 {
 		return h.sendAll(ctx, t, d, settings)
 	}
-	change, answer := h.send(ctx, t, d, 0)
-	return h.settle(ctx, change(t), d, answer, settings)
+	var events []Event
+	change, answer := h.send(ctx, t, d, 0, &events)
+	return h.settle(ctx, change(t), d, answer, settings, events...)
 }
 
 // send makes the call to the task's i-th target, if it may be made. It returns what the task becomes by it,
-// and the answer, nil where no call was made.
-func (h *Handle) send(ctx context.Context, t Task, d Doc, i int) (change func(Task) Task, answer *Answer) {
+// and the answer, nil where no call was made. What somebody is to be told of it is added to events by change.
+func (h *Handle) send(ctx context.Context, t Task, d Doc, i int, events *[]Event) (change func(Task) Task, answer *Answer) {
 	c := newCall(t, d, i)
 	if state, reason, no := h.refuses(c, d, i); no {
 		return func(t Task) Task { return t.ends(d, i, state, reason, h.Now()) }, nil
@@ -56,6 +57,9 @@ func (h *Handle) send(ctx context.Context, t Task, d Doc, i int) (change func(Ta
 	return func(t Task) Task {
 		t, outcome := Decide(t, d, i, a, roundUp(sent), took, h.Chance())
 		h.report(ctx, t, c, i, a, outcome, took)
+		if keepsFailing(t, c, i, outcome) {
+			*events = append(*events, event(TaskKeepsFailing, t, d, c.Target, t.progress(i).Error, c.Attempt))
+		}
 		return t
 	}, &a
 }
@@ -140,7 +144,7 @@ func expiredReason(t Task) string {
 }
 
 // settle writes what became of the task, again and again until its lease is over: whatever was sent must be known.
-func (h *Handle) settle(ctx context.Context, t Task, d Doc, a *Answer, settings Settings) (Hint, error) {
+func (h *Handle) settle(ctx context.Context, t Task, d Doc, a *Answer, settings Settings, events ...Event) (Hint, error) {
 	ended := t
 	if t.State.Failed() && t.Group != "" && d.GroupOnFailure == Hold {
 		t.State, t.Identifier = Held, d.Identifier // nobody behind it goes before a person has decided
@@ -174,6 +178,7 @@ func (h *Handle) settle(ctx context.Context, t Task, d Doc, a *Answer, settings 
 		h.Log.LogAttrs(ctx, slog.LevelError, "task failed", slog.String("id", t.ID), slog.String("queue", t.Queue),
 			slog.Int("run", t.Run), slog.String("state", string(t.State)), slog.String("reason", t.Reason), slog.Int("attempts", t.attempts()))
 	}
+	h.notify(ctx, t, ended.State.Failed(), d, events)
 	return next, nil
 }
 
@@ -183,7 +188,6 @@ func finalTTL(endedAt time.Time, retention time.Duration) time.Time {
 
 // report logs an attempt at the i-th target of the task, which is as the attempt left it.
 func (h *Handle) report(ctx context.Context, t Task, c Call, i int, a Answer, o Outcome, took time.Duration) {
-	p := t.progress(i)
 	if h.Log.Enabled(ctx, slog.LevelInfo) {
 		attrs := []slog.Attr{
 			slog.String("id", t.ID), slog.String("queue", t.Queue), slog.Int("run", t.Run),
@@ -198,10 +202,10 @@ func (h *Handle) report(ctx context.Context, t Task, c Call, i int, a Answer, o 
 		}
 		h.Log.LogAttrs(ctx, slog.LevelInfo, "attempt", attrs...)
 	}
-	if o == OutcomeRetry && c.Attempt == c.Doc.NotifyAttempts && !t.State.Final() && p.State == "" {
+	if keepsFailing(t, c, i, o) {
 		attrs := []slog.Attr{
 			slog.String("id", t.ID), slog.String("queue", t.Queue), slog.Int("run", t.Run), slog.String("state", string(t.State)),
-			slog.String("reason", p.Error), slog.Int("attempts", c.Attempt),
+			slog.String("reason", t.progress(i).Error), slog.Int("attempts", c.Attempt),
 		}
 		if c.Target != "" {
 			attrs = append(attrs, slog.String("target", c.Target))

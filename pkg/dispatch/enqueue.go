@@ -24,6 +24,7 @@ type Enqueue struct {
 	CanSign        bool          // there is a key for claims
 
 	CheckRule func(rule string) error // says what is wrong with a rule; nil: tasks may have none
+	CheckARN  func(ARN) error         // says why no task may go there; nil: tasks go to URLs only
 
 	Now func() time.Time
 	Log *slog.Logger
@@ -97,7 +98,7 @@ func (e *Enqueue) Run(ctx context.Context, input []byte, newID func(i int) strin
 }
 
 func (e *Enqueue) parser(settings Settings, now time.Time) parser {
-	return parser{now: now, settings: settings, allowHTTP: e.AllowHTTP, canSign: e.CanSign, checkRule: e.CheckRule}
+	return parser{now: now, settings: settings, allowHTTP: e.AllowHTTP, canSign: e.CanSign, checkRule: e.CheckRule, checkARN: e.CheckARN}
 }
 
 // rows makes the rows to put, one per id, and says which of them each task of the input is.

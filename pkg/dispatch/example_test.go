@@ -62,7 +62,7 @@ func ExampleInvalidInput() {
 	}
 	_, err := enqueue.Run(context.Background(), []byte(`{"uri": "example.com", "httpTimeout": 1000}`), func(int) string { return "new" })
 	fmt.Println(err)
-	// Output: invalid input: #/httpTimeout: must be a whole number from 1 to 600; #/uri: must be an https URL
+	// Output: invalid input: #/httpTimeout: must be a whole number from 1 to 600; #/uri: must be an https URL, or an ARN
 }
 
 // Codes are given one by one, as classes and as ranges.

@@ -39,6 +39,7 @@ type parser struct {
 	allowHTTP bool               // besides https
 	canSign   bool               // there is a key for claims
 	checkRule func(string) error // nil: there are no rules
+	checkARN  func(ARN) error    // nil: there are no targets but URLs
 }
 
 // parse reads one task, or {"tasks": […]}: then batch is true. The error is an *InvalidInput with every fault.
@@ -138,7 +139,7 @@ func (p *parser) request(o object, d *Doc) {
 	}
 	if !o.has("uri") {
 		o.fault("uri", "is required: where the call goes")
-	} else if o.fields["uri"].Kind() == '"' {
+	} else if o.fields["uri"].Kind() == '"' && !IsARN(d.URI) {
 		if err := checkURI(d.URI, p.allowHTTP); err != nil {
 			o.fault("uri", "%v", err)
 		}
@@ -156,6 +157,9 @@ func (p *parser) request(o object, d *Doc) {
 		if h, ok := readObject(o.fields["headers"], o.pointer.AppendToken("headers"), o.faults); ok {
 			d.Headers = headers(h)
 		}
+	}
+	if IsARN(d.URI) {
+		p.arn(o, d)
 	}
 }
 

@@ -135,7 +135,7 @@ func (p *parser) target(o object, a asked, defaults Defaults) Target {
 	} else if o.fields["name"].Kind() == '"' && !(validQueue(t.Name) && 'a' <= t.Name[0] && t.Name[0] <= 'z') {
 		o.fault("name", "a target's name is 1 to 64 characters of a-z 0-9 _ - and begins with a letter")
 	}
-	var d Doc
+	d := Doc{Body: a.doc.Body, Claims: a.doc.Claims} // which may be too large for it
 	p.request(o, &d)
 	p.codes(o, &d)
 	t.Method, t.URI, t.Headers, t.Format = d.Method, d.URI, d.Headers, d.Format

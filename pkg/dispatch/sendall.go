@@ -16,6 +16,7 @@ type flight struct {
 	left   int     // calls under way
 	landed int     // calls that are not
 	answer *Answer // that a callback tells of: the last of a target that failed, else the last
+	events []Event // that are told of once it is settled
 
 	writing sync.Mutex
 	written int  // of those that landed
@@ -29,7 +30,7 @@ func (h *Handle) sendAll(ctx context.Context, t Task, d Doc, settings Settings) 
 	var wg sync.WaitGroup
 	for _, i := range due {
 		wg.Go(func() {
-			change, answer := h.send(ctx, t, d, i)
+			change, answer := h.send(ctx, t, d, i, &f.events)
 			f.land(ctx, i, change, answer)
 		})
 	}
@@ -37,7 +38,7 @@ func (h *Handle) sendAll(ctx context.Context, t Task, d Doc, settings Settings) 
 	if len(due) == 0 {
 		f.task = t.sum(d)
 	}
-	return h.settle(ctx, f.task, d, f.answer, settings)
+	return h.settle(ctx, f.task, d, f.answer, settings, f.events...)
 }
 
 // land takes in what came of a call.

@@ -65,7 +65,8 @@ func (s Settings) Lanes(queue string) int { return max(1, s.Queues[queue].Lanes)
 // ParseSettings reads settings as an operator writes them. The default queue exists in any case. checkRule
 // says what is wrong with a rule; nil: targets may have none. The error is an *InvalidInput with every fault.
 func ParseSettings(input []byte, checkRule func(rule string) error) (Settings, error) {
-	p := parser{allowHTTP: true, checkRule: checkRule} // whether plain http may go out is known where tasks are enqueued
+	// Whether plain http and ARNs may be called is known where tasks are enqueued.
+	p := parser{allowHTTP: true, checkRule: checkRule, checkARN: func(ARN) error { return nil }}
 	s := Settings{Queues: map[string]QueueSettings{}}
 	if checkSyntax(input, &p.faults); len(p.faults.list) > 0 {
 		return s, p.faults.err()

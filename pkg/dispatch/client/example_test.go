@@ -92,7 +92,7 @@ func ExampleClient_Enqueue() {
 	// 1500 row-1499 scheduled <nil>
 	// 409 this id has been enqueued with other content <nil>
 	// #/tasks/1/httpTimeout must be a whole number from 1 to 600
-	// #/tasks/1/uri must be an https URL
+	// #/tasks/1/uri must be an https URL, or an ARN
 }
 
 // What is not to be sent is decided before anything is.

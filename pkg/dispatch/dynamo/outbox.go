@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"example.com/dispatch/internal/function"
 	"example.com/dispatch/pkg/dispatch"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -34,6 +35,10 @@ type OutboxStack struct {
 	RetentionDays int    `json:"retentionDays"` // 0: 7
 	CanSign       bool   `json:"canSign"`       // there is a signing key: tasks may have claims
 	AllowHTTP     bool   `json:"allowHTTP"`     // networks are allowed: tasks may go to plain http
+
+	Functions     bool     `json:"functions"`     // tasks may go to Lambda functions
+	StateMachines bool     `json:"stateMachines"` // tasks may go to state machines
+	Own           []string `json:"own"`           // names of dispatch's own functions, which no task may go to
 }
 
 const (
@@ -91,6 +96,7 @@ func (o *Outbox) prepare() {
 	o.verb = &dispatch.Enqueue{
 		Store: store, Settings: dispatch.CachedSettings(store, now, outboxAge), Retention: retention,
 		AllowHTTP: o.Stack.AllowHTTP, CanSign: o.Stack.CanSign, CheckRule: o.CheckRule, Now: now,
+		CheckARN: function.Targets{Functions: o.Stack.Functions, StateMachines: o.Stack.StateMachines, Own: o.Stack.Own}.Check,
 	}
 }
 

@@ -127,7 +127,9 @@ func handleLimited(t *testing.T, s dynamo.Store, task *dispatch.Task) {
 		Settings: func(context.Context) (dispatch.Settings, error) {
 			return dispatch.Settings{Queues: map[string]dispatch.QueueSettings{task.Queue: {Rate: 10, InFlight: 10}}}, nil
 		},
-		Send:   func(context.Context, dispatch.Call) dispatch.Answer { return dispatch.Answer{Status: 200, Said: dispatch.OutcomeDelivered} },
+		Send: func(context.Context, dispatch.Call) dispatch.Answer {
+			return dispatch.Answer{Status: 200, Said: dispatch.OutcomeDelivered}
+		},
 		Chance: func() float64 { return 0 }, Log: slog.New(slog.DiscardHandler),
 	}
 	if err := h.Run(t.Context(), []dispatch.Hint{task.Hint()}); err != nil {

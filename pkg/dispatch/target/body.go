@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"example.com/dispatch/pkg/dispatch"
+	"example.com/dispatch/pkg/dispatch/signature"
 )
 
 const (
@@ -32,14 +33,9 @@ func (h HTTP) body(c dispatch.Call) (content []byte, contentType string, err err
 	if d.Method == http.MethodGet || d.Method == http.MethodDelete && len(d.Body) == 0 && len(d.Claims) == 0 {
 		return nil, "", nil
 	}
-	token := ""
-	if len(d.Claims) > 0 {
-		if h.Signer == nil {
-			return nil, "", errNoKey
-		}
-		if token, err = h.signer(c).SignClaims(d.Claims, c.Task.ExpireAt, c.Timeout); err != nil {
-			return nil, "", err
-		}
+	token, err := token(c, h.Signer)
+	if err != nil {
+		return nil, "", err
 	}
 	if d.Format != dispatch.Raw {
 		return envelope(c, token), typeJSON, nil
@@ -55,6 +51,18 @@ func (h HTTP) body(c dispatch.Call) (content []byte, contentType string, err err
 		return []byte(text), typeText, nil
 	default:
 		return d.Body, typeJSON, nil
+	}
+}
+
+// token returns the JWT of a call's claims, "" if it has none.
+func token(c dispatch.Call, signer *signature.Signer) (string, error) {
+	switch {
+	case len(c.Doc.Claims) == 0:
+		return "", nil
+	case signer == nil:
+		return "", errNoKey
+	default:
+		return sender(signer, c).SignClaims(c.Doc.Claims, c.Task.ExpireAt, c.Timeout)
 	}
 }
 
