@@ -4,6 +4,7 @@ package functions_test
 
 import (
 	"net/http"
+	"testing"
 
 	"example.com/dispatch/functions/internal/samlocal"
 	"example.com/dispatch/pkg/dispatch"
@@ -16,8 +17,7 @@ import (
 )
 
 // callers enqueues in every other way: with the Go client, in a transaction, and as SQS and EventBridge do.
-func (c *chain) callers() {
-	t := c.t
+func (c *chain) callers(t *testing.T) {
 	const host = "http://" + samlocal.Host + ":" + port
 	c.receiver.accept("/client/1", "/client/2", "/outbox", "/invoices/11", "/invoices/12", "/invoices/13", "/invoices/14/paid")
 
