@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -43,14 +44,18 @@ func TestOutbox(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	value := strings.NewReplacer("${Table}", "tasks", "${RetentionDays}", "9", "${CanSign}", "true", "${AllowHTTP}", "true").Replace(stack.Outputs.OutboxStack.Value[0].Value)
+	value := strings.NewReplacer("${Table}", "tasks", "${RetentionDays}", "9", "${CanSign}", "true", "${AllowHTTP}", "true",
+		"${Functions}", "true", "${StateMachines}", "true", "${EnqueueFunction}", "e", "${SweepFunction}", "s", "${HandleFunction}", "h").Replace(stack.Outputs.OutboxStack.Value[0].Value)
 	var got dynamo.OutboxStack
 	d := json.NewDecoder(bytes.NewReader([]byte(value)))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&got); err != nil {
 		t.Fatalf("%v: %s", err, value)
 	}
-	if want := (dynamo.OutboxStack{Table: "tasks", RetentionDays: 9, CanSign: true, AllowHTTP: true}); got != want {
+	want := dynamo.OutboxStack{
+		Table: "tasks", RetentionDays: 9, CanSign: true, AllowHTTP: true, Functions: true, StateMachines: true, Own: []string{"e", "s", "h"},
+	}
+	if !reflect.DeepEqual(got, want) {
 		t.Errorf("OutboxStack %+v, want %+v", got, want)
 	}
 

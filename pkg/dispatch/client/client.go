@@ -70,8 +70,8 @@ type item struct {
 // has an answer, within the context's deadline; one minute for each where it has none. A task that replaces another may
 // so be replaced twice, and if it was called in between, it runs twice.
 //
-// A receipt with an Error is of a task that was not taken; such as status 409, another content under its ID, is only
-// there. Existing tells that the ID was enqueued before; that may have been an earlier try of this very call.
+// A receipt with an Error is of a task that was not taken. Status 409, other content under its ID, is told there alone.
+// Existing says that the ID was enqueued before, which may have been by an earlier try of this very call.
 //
 // The error is a [*dispatch.InvalidInput] if tasks have faults, with pointers such as "#/tasks/7/uri", 7 being the
 // argument's index: then nothing of that call was stored, nor of those behind it. It wraps [dispatch.ErrNotStored] if the

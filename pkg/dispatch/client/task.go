@@ -12,7 +12,7 @@ type Task struct {
 	ID         string     `json:"id,omitempty"`         // name and idempotency key, 1–128 of A-Z a-z 0-9 _ . : -; "": the client makes one
 	OnConflict OnConflict `json:"onConflict,omitempty"` // what becomes of a task that has this ID
 
-	URI     string            `json:"uri,omitempty"`     // where the call goes: an absolute https URL
+	URI     string            `json:"uri,omitempty"`     // where the call goes: an absolute https URL, or an ARN
 	Type    string            `json:"type,omitempty"`    // instead of URI: the settings' routes say where the call goes
 	Method  string            `json:"method,omitempty"`  // GET, POST, PUT, PATCH or DELETE; POST unless given
 	Headers map[string]string `json:"headers,omitempty"` // by name

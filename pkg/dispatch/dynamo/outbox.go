@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"example.com/dispatch/internal/function"
 	"example.com/dispatch/pkg/dispatch"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -22,10 +23,7 @@ type Outbox struct {
 	Client    *dynamodb.Client
 	Stack     OutboxStack
 	CheckRule func(rule string) error // Check of package rule; nil: tasks may have no rule
-	// CheckARN says why no task may go to a function or a state machine, as where the stack grants handle no access
-	// to it; nil: tasks go to URLs only.
-	CheckARN func(dispatch.ARN) error
-	Now      func() time.Time // nil: time.Now
+	Now       func() time.Time        // nil: time.Now
 
 	begin sync.Once
 	verb  *dispatch.Enqueue
@@ -37,6 +35,10 @@ type OutboxStack struct {
 	RetentionDays int    `json:"retentionDays"` // 0: 7
 	CanSign       bool   `json:"canSign"`       // there is a signing key: tasks may have claims
 	AllowHTTP     bool   `json:"allowHTTP"`     // networks are allowed: tasks may go to plain http
+
+	Functions     bool     `json:"functions"`     // tasks may go to Lambda functions
+	StateMachines bool     `json:"stateMachines"` // tasks may go to state machines
+	Own           []string `json:"own"`           // names of dispatch's own functions, which no task may go to
 }
 
 const (
@@ -93,7 +95,8 @@ func (o *Outbox) prepare() {
 	store := Store{Client: o.Client, Table: o.Stack.Table}
 	o.verb = &dispatch.Enqueue{
 		Store: store, Settings: dispatch.CachedSettings(store, now, outboxAge), Retention: retention,
-		AllowHTTP: o.Stack.AllowHTTP, CanSign: o.Stack.CanSign, CheckRule: o.CheckRule, CheckARN: o.CheckARN, Now: now,
+		AllowHTTP: o.Stack.AllowHTTP, CanSign: o.Stack.CanSign, CheckRule: o.CheckRule, Now: now,
+		CheckARN: function.Targets{Functions: o.Stack.Functions, StateMachines: o.Stack.StateMachines, Own: o.Stack.Own}.Check,
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -247,6 +248,17 @@ func TestOutboxFaults(t *testing.T) {
 		_, err := r.Item(t.Context(), task)
 		if invalid, ok := errors.AsType[*dispatch.InvalidInput](err); !ok || len(invalid.Faults) != 1 || invalid.Faults[0].Pointer != want {
 			t.Errorf("error %v, want a fault of %s", err, want)
+		}
+	}
+	r.Outbox = &dynamo.Outbox{Client: r.client, Stack: dynamo.OutboxStack{Table: r.store.Table, Functions: true, Own: []string{"dispatch-handle"}}}
+	for name, want := range map[string]string{
+		"lambda:eu-west-1:123456789012:function:bill":            "",
+		"lambda:eu-west-1:123456789012:function:dispatch-handle": "#/uri: is one of dispatch's own functions",
+		"states:eu-west-1:123456789012:stateMachine:bill":        "#/uri: state machines are not called here",
+	} {
+		_, err := r.Item(t.Context(), client.Task{ID: "a", URI: "arn:aws:" + name})
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want %q", name, err, want)
 		}
 	}
 	if _, err := r.Item(t.Context(), func() {}); err == nil {
