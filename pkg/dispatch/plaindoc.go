@@ -20,6 +20,10 @@ func plainDoc(b []byte) (d Doc, ok bool) {
 			d.Method = p.word()
 		case "uri":
 			d.URI = string(p.quoted())
+		case "headers":
+			p.strange = d.Headers != nil // given twice
+			d.Headers = map[string]string{}
+			p.object(func(name []byte) { d.Headers[string(name)] = string(p.quoted()) })
 		case "body":
 			d.Body = bytes.Clone(p.value())
 		case "format":
@@ -28,6 +32,8 @@ func plainDoc(b []byte) (d Doc, ok bool) {
 			p.text(d.SuccessCodes.UnmarshalText)
 		case "stopCodes":
 			p.text(d.StopCodes.UnmarshalText)
+		case "waitCodes":
+			p.text(d.WaitCodes.UnmarshalText)
 		case "attempts":
 			p.object(func(name []byte) { p.attempts(name, &d.Attempts) })
 		case "httpTimeout":
@@ -36,6 +42,10 @@ func plainDoc(b []byte) (d Doc, ok bool) {
 			p.text(d.FirstDueAt.UnmarshalText)
 		case "expireAt":
 			p.text(d.ExpireAt.UnmarshalText)
+		case "identifier":
+			d.Identifier = string(p.quoted())
+		case "groupOnFailure":
+			d.GroupOnFailure = GroupPolicy(p.word())
 		case "notifyAttempts":
 			d.NotifyAttempts = p.integer()
 		default:
@@ -121,6 +131,8 @@ func (p *plainReader) word() string {
 		return "POST"
 	case string(Envelope):
 		return string(Envelope)
+	case string(GoOn):
+		return string(GoOn)
 	default:
 		return string(s)
 	}

@@ -8,33 +8,40 @@ import (
 	"time"
 )
 
-func ordinaryDoc(t testing.TB) []byte {
+// ordinaryDoc is the document of a task as enqueue writes it.
+func ordinaryDoc(t testing.TB, more string) []byte {
 	t.Helper()
-	created := time.Date(2026, 1, 31, 12, 0, 0, 123456789, time.UTC)
-	b, err := EncodeDoc(Doc{
-		CreatedAt: created, Method: "POST", URI: "https://receiver.example/call?a=b", Body: json.RawMessage(`{"a":["\"}",{}],"é":1.5}`), Format: Envelope,
-		SuccessCodes: Codes{{200, 299}}, StopCodes: Codes{{404, 404}, {410, 410}}, Attempts: Attempts{Limit: 1440, Interval: 60, Backoff: 1}, HTTPTimeout: 30,
-		FirstDueAt: created, ExpireAt: created.Add(time.Hour), NotifyAttempts: DefaultNotify,
-	})
+	p := parser{now: time.Date(2026, 1, 31, 12, 0, 0, 123456789, time.UTC), settings: Settings{Queues: map[string]QueueSettings{DefaultQueue: {}}}}
+	asked, _, err := p.parse([]byte(`{"uri":"https://receiver.example/call?a=b","body":{"a":["\"}",{}],"é":1.5}` + more + `}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := EncodeDoc(asked[0].doc)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return b
 }
 
-func TestOrdinaryDocIsPlain(t *testing.T) {
-	if _, ok := plainDoc(ordinaryDoc(t)); !ok {
-		t.Errorf("not read: %s", ordinaryDoc(t))
+const muchAsked = `,"headers":{"X-A":"b","X-C":"d"},"lifetime":3600,"stopCodes":[404,410],"group":"g","identifier":"i"`
+
+func TestOrdinaryDocsArePlain(t *testing.T) {
+	for _, more := range []string{"", muchAsked} {
+		b := ordinaryDoc(t, more)
+		if _, ok := plainDoc(b); !ok {
+			t.Errorf("not read: %s", b)
+		}
 	}
 }
 
 // What plainDoc reads encoding/json reads to the same, whatever becomes of any byte.
 func TestPlainDocAgreesWithJSON(t *testing.T) {
-	whole := ordinaryDoc(t)
+	whole := ordinaryDoc(t, muchAsked)
 	docs := [][]byte{
 		whole, []byte(`{}`), []byte(`{"body":"text","method":"PATCH"}`), []byte(`{"body":5}`), []byte(`{"body":null}`), []byte(`{"body":{"a":1,"a":2}}`),
 		[]byte(`{"body":[1},"method":"POST"}`), []byte(`{"httpTimeout":007}`), []byte(`{"httpTimeout":1234567890123}`), []byte(`{"attempts":{"limit":1},"attempts":{"interval":2}}`),
 		[]byte(`{"attempts":{"backoff":1.5}}`), []byte(`{"uri":"a\u0020b"}`), []byte(`{"Method":"POST"}`), []byte(`{"successCodes":"9xx"}`), []byte(`{"method":"POST"}x`),
+		[]byte(`{"headers":{}}`), []byte(`{"headers":{"A":"b"},"headers":{"C":"d"}}`), []byte(`{"headers":{"A":"b","A":"d"}}`), []byte(`{"headers":{"A":null}}`),
 	}
 	for i := range whole {
 		for _, c := range "\x00 \"\\{}[]:,-09aP\x7f\xff" {
