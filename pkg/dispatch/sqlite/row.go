@@ -14,7 +14,8 @@ import (
 const (
 	columns = `id, state, reason, queue, run, ended_at, hash, timeout, expire_at, due_at, lane, turn_lane, lease, until,
 	generation, progress, lapses, ttl, version, doc, flag, identifier, group_name, prev, next`
-	places = 3
+	places     = 3
+	progressAt = 15 // the progress among them
 )
 
 // fixed is what a row takes besides its long fields: the names of its attributes and its numbers, roughly.
