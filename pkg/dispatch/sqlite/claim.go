@@ -39,8 +39,8 @@ func (s *Store) Claim(ctx context.Context, ids []string, l dispatch.Lease) []dis
 }
 
 const (
-	rowOf = `SELECT rowid, ` + columns + ` FROM tasks WHERE id=?`
-	rowAt = `SELECT rowid, ` + columns + ` FROM tasks WHERE rowid=? AND id=?`
+	rowOf = `SELECT +rowid a, ` + values + ` FROM tasks WHERE id=?`
+	rowAt = `SELECT +rowid a, ` + values + ` FROM tasks WHERE rowid=? AND id=?`
 )
 
 // find reads a task, where its row is, 0 if there is none, and how many bytes its progress takes.

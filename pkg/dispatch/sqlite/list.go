@@ -29,7 +29,7 @@ type step struct {
 }
 
 const (
-	listRows = `SELECT rowid, ` + columns + ` FROM tasks WHERE `
+	listRows = `SELECT +rowid a, ` + values + ` FROM tasks WHERE `
 	matching = ` AND (?='' OR queue=?) AND (?='' OR state=?) `
 )
 
