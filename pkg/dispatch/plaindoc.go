@@ -155,22 +155,17 @@ func (p *plainReader) integer() int {
 
 // value reads an object, an array or a string, whatever is in it.
 func (p *plainReader) value() []byte {
-	depth, inString := 0, false
+	depth := 0
 	for i := 0; i < len(p.rest) && !p.strange; i++ {
-		switch c := p.rest[i]; {
-		case inString && c == '\\':
-			i++
-			continue
-		case c == '"':
-			inString = !inString
-		case inString:
-			continue
-		case c == '{' || c == '[':
+		switch p.rest[i] {
+		case '"':
+			i += 1 + stringEnd(p.rest[i+1:])
+		case '{', '[':
 			depth++
-		case c == '}' || c == ']':
+		case '}', ']':
 			depth--
 		}
-		if depth <= 0 && !inString {
+		if depth <= 0 && i < len(p.rest) {
 			v := p.rest[:i+1]
 			p.rest = p.rest[i+1:]
 			p.strange = !jsontext.Value(v).IsValid(jsontext.AllowDuplicateNames(true))
@@ -179,4 +174,23 @@ func (p *plainReader) value() []byte {
 	}
 	p.strange = true
 	return nil
+}
+
+// stringEnd returns where the quote is that ends the string of which b is the rest; len(b) if none does.
+func stringEnd(b []byte) int {
+	for from := 0; ; {
+		quote := bytes.IndexByte(b[from:], '"')
+		if quote < 0 {
+			return len(b)
+		}
+		quote += from
+		escapes := quote
+		for escapes > from && b[escapes-1] == '\\' {
+			escapes--
+		}
+		if (quote-escapes)%2 == 0 {
+			return quote
+		}
+		from = quote + 1
+	}
 }

@@ -12,7 +12,7 @@ import (
 func ordinaryDoc(t testing.TB, more string) []byte {
 	t.Helper()
 	p := parser{now: time.Date(2026, 1, 31, 12, 0, 0, 123456789, time.UTC), settings: Settings{Queues: map[string]QueueSettings{DefaultQueue: {}}}}
-	asked, _, err := p.parse([]byte(`{"uri":"https://receiver.example/call?a=b","body":{"a":["\"}",{}],"é":1.5}` + more + `}`))
+	asked, _, err := p.parse([]byte(`{"uri":"https://receiver.example/call?a=b","body":{"a":["\"}","\\","\\\"]",{}],"é":1.5}` + more + `}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,5 +65,15 @@ func TestPlainDocAgreesWithJSON(t *testing.T) {
 	}
 	if read < 100 {
 		t.Errorf("only %d of %d were read", read, len(docs))
+	}
+}
+
+func BenchmarkPlainDoc(b *testing.B) {
+	doc := ordinaryDoc(b, "")
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, ok := plainDoc(doc); !ok {
+			b.Fatal("not plain")
+		}
 	}
 }
