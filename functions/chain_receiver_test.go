@@ -4,6 +4,7 @@ package functions_test
 
 import (
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"sync"
@@ -31,6 +32,7 @@ type call struct {
 type receiver struct {
 	mu       sync.Mutex
 	statuses map[string][]int
+	outcomes map[string][]string // of Dispatch-Outcome, beside the statuses
 	verifier signature.Verifier
 	got      []call
 }
@@ -88,7 +90,30 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	if left := r.statuses[c.path]; len(left) > 0 {
 		status, r.statuses[c.path] = left[0], left[1:]
 	}
+	if left := r.outcomes[c.path]; len(left) > 0 {
+		w.Header().Set("Dispatch-Outcome", left[0])
+		r.outcomes[c.path] = left[1:]
+	}
 	w.WriteHeader(status)
+}
+
+// answers has the receiver answer more paths.
+func (r *receiver) answers(statuses map[string][]int, outcomes map[string][]string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	maps.Copy(r.statuses, statuses)
+	r.outcomes = outcomes
+}
+
+// at returns the calls of a path.
+func (r *receiver) at(path string) []call {
+	var calls []call
+	for _, c := range r.all() {
+		if c.path == path {
+			calls = append(calls, c)
+		}
+	}
+	return calls
 }
 
 func (r *receiver) all() []call {

@@ -39,6 +39,7 @@ func TestChain(t *testing.T) {
 	})
 	c := &chain{t: t, system: start(t), receiver: r}
 	r.verifyWith(c.system.Key)
+	c.configure()
 
 	record := c.enqueue("call-record.json")[0]
 	chat := c.enqueue("chat-status.json")[0]
@@ -111,6 +112,8 @@ func TestChain(t *testing.T) {
 		"GET /reports/refresh?of=invoices":          batch[2],
 		"POST " + claimsPath:                        claims,
 	})
+	t.Run("what a task can ask for", func(t *testing.T) { (&chain{t: t, system: c.system, receiver: r}).parts() })
+	t.Run("other ways to enqueue", func(t *testing.T) { (&chain{t: t, system: c.system, receiver: r, warm: true}).callers(t) })
 }
 
 // calls looks at everything that the receiver got.

@@ -136,3 +136,24 @@ func TestSettingsByHand(t *testing.T) {
 		{"and what is unknown", "settings apply wrong.json", "", 2, "", "#/more", ""},
 	})
 }
+
+func TestTypes(t *testing.T) {
+	folder := t.TempDir()
+	write(t, folder, "routes.json", `{"routes": {"invoice.*": {"targets": [
+		{"name": "ledger", "uri": "https://ledger.example/", "attempts": {"interval": 30}}, {"name": "tax", "uri": "https://tax.example/", "when": "body.total > 100"}]}}}`)
+	write(t, folder, "bad.json", `{"routes": {"a": {"targets": [{"name": "b", "uri": "https://x.example/", "when": "1 +"}]}}}`)
+	const task = `{"id": "a", "type": "invoice.paid", "body": {"total": 7}, "delay": 60}`
+	steps(t, folder, []step{
+		{"no routes", "enqueue", task, 2, "", "there is no route for", ""},
+		{"a rule that is none", "settings apply " + filepath.Join(folder, "bad.json"), "", 2, "", "#/routes/a/targets/0/when", ""},
+		{"apply", "settings apply " + filepath.Join(folder, "routes.json"), "", 0, "version 1", "", ""},
+		{"get", "settings get", "", 0, `"invoice.*"`, "", ""},
+		{"enqueue", "enqueue", task, 0, "a  scheduled", "", ""},
+		{"a type that has none", "enqueue", `{"type": "order"}`, 2, "", "known are invoice.*", ""},
+		{"show", "show a", "", 0, "ledger: scheduled", "", ""},
+		{"its rule", "show a", "", 0, "body.total > 100", "", ""},
+		{"as JSON", "show a --json", "", 0, `"type": "invoice.paid"`, "", ""},
+		{"pause keeps the routes", "pause default", "", 0, "default", "", ""},
+		{"they are there", "settings get", "", 0, `"ledger"`, "", ""},
+	})
+}

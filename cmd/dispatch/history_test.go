@@ -26,7 +26,7 @@ func seed(t *testing.T, folder string, all []past) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	settings, err := dispatch.ParseSettings([]byte(`{"queues": {"default": {"lanes": 4}, "bulk": {"lanes": 1}}}`))
+	settings, err := dispatch.ParseSettings([]byte(`{"queues": {"default": {"lanes": 4}, "bulk": {"lanes": 1}}}`), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -87,7 +87,14 @@ type process struct {
 // launch starts a process and waits until it says where it listens.
 func launch(t *testing.T, folder string, args ...string) *process {
 	t.Helper()
+	return launchWith(t, folder, nil, args...)
+}
+
+// launchWith does so with more in the environment.
+func launchWith(t *testing.T, folder string, variables []string, args ...string) *process {
+	t.Helper()
 	p := &process{Cmd: command(t.Context(), t, folder, args...), out: &tail{found: make(chan string, 1)}}
+	p.Env = append(p.Env, variables...)
 	p.Stdout, p.Stderr = p.out, p.out
 	if err := p.Start(); err != nil {
 		t.Fatal(err)

@@ -24,6 +24,8 @@ type serveCommand struct {
 	Unsigned     bool           `help:"Do not sign calls."`
 	Issuer       string         `default:"dispatch" help:"The issuer of signatures (${default})."`
 
+	awsFlags
+
 	Workers   int           `default:"256" help:"Tasks in flight at once (${default})."`
 	Retention time.Duration `default:"168h" help:"How long tasks stay that have ended (${default}, at least 8h)."`
 	Grace     time.Duration `default:"30s" help:"What calls in flight get to end when the server stops (${default})."`
@@ -59,10 +61,14 @@ func (s serveCommand) Run(ctx context.Context, c console) error {
 		debug.SetGCPercent(gcPercent)
 	}
 	log := slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: s.LogLevel}))
-	started, err := server.Start(ctx, server.Options{
+	o := server.Options{
 		DB: s.DB, Listen: s.Listen, Token: s.Token, Key: s.Key, Unsigned: s.Unsigned, Issuer: s.Issuer,
 		Networks: s.networks(), Workers: s.Workers, Retention: s.Retention, Grace: s.Grace, Log: log,
-	})
+	}
+	if err := s.apply(ctx, &o); err != nil {
+		return fmt.Errorf("starting the server: %w", err)
+	}
+	started, err := server.Start(ctx, o)
 	if err != nil {
 		return fmt.Errorf("starting the server: %w", err)
 	}

@@ -1,4 +1,5 @@
-// Command enqueue is the Lambda function that takes tasks in: its event is one task, or {"tasks": […]}.
+// Command enqueue is the Lambda function that takes tasks in: its event is one task, or {"tasks": […]}, or one of SQS or
+// EventBridge that carries them.
 package main
 
 import (
@@ -7,6 +8,7 @@ import (
 
 	"example.com/dispatch/functions/internal/invoke"
 	"example.com/dispatch/functions/internal/wiring"
+	"example.com/dispatch/internal/function"
 	"example.com/dispatch/pkg/dispatch"
 	"example.com/dispatch/pkg/dispatch/rule"
 	"github.com/aws/aws-lambda-go/lambda"
@@ -27,11 +29,11 @@ func build(e wiring.Environment, log *slog.Logger) (lambda.Handler, error) {
 	}
 	verb := &dispatch.Enqueue{
 		Store: store, Settings: dispatch.CachedSettings(store, time.Now, settingsAge), Invoke: functions.Handle,
-		Retention: e.Retention, TasksPerHandle: e.TasksPerHandle, AllowHTTP: len(e.AllowedNetworks) > 0, CanSign: e.Sign, CheckRule: rule.Check,
+		Retention: e.Retention, TasksPerHandle: e.TasksPerHandle, AllowHTTP: len(e.AllowedNetworks) > 0, CanSign: e.Sign, CheckRule: rule.Check, CheckARN: e.CheckARN,
 		Now: time.Now, Log: log,
 	}
 	if e.Precision == dispatch.PrecisionSecond && e.SweepFunction != "" {
 		verb.Wake = functions.Sweep
 	}
-	return &function{verb: verb, log: log}, nil
+	return handler{function.Enqueue{Verb: verb, Log: log}}, nil
 }

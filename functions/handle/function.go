@@ -22,6 +22,7 @@ const (
 type function struct {
 	verb   dispatch.Handle
 	client *http.Client
+	aws    *target.AWS
 	signer func(context.Context) (*signature.Signer, error)
 }
 
@@ -38,7 +39,7 @@ func (f *function) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 		return nil, wiring.Failure(noSigningKey, err.Error())
 	}
 	verb := f.verb
-	verb.Send = target.HTTP{Client: f.client, Signer: signer, Now: f.verb.Now}.Send
+	verb.Send = target.Sender{HTTP: target.HTTP{Client: f.client, Signer: signer, Now: f.verb.Now}, AWS: f.aws}.Send
 	if err := verb.Run(ctx, e.Hints); err != nil {
 		return nil, wiring.Failure(handleFailed, err.Error())
 	}

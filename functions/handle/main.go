@@ -9,9 +9,11 @@ import (
 
 	"example.com/dispatch/functions/internal/signingkey"
 	"example.com/dispatch/functions/internal/wiring"
+	"example.com/dispatch/internal/eventbus"
 	"example.com/dispatch/pkg/dispatch"
 	"example.com/dispatch/pkg/dispatch/egress"
 	"example.com/dispatch/pkg/dispatch/rule"
+	"example.com/dispatch/pkg/dispatch/target"
 	"github.com/aws/aws-lambda-go/lambda"
 )
 
@@ -20,13 +22,17 @@ const settingsAge = 30 * time.Second // how late a handle may learn that a queue
 func main() { wiring.Start(build) }
 
 func build(e wiring.Environment, log *slog.Logger) (lambda.Handler, error) {
-	client := egress.New(egress.Options{
-		AllowedNetworks: e.AllowedNetworks, Workers: e.TasksPerHandle,
-		DisableKeepAlives: true, // a kept connection freezes between invocations
-	})
+	// A kept connection freezes between invocations.
+	client := egress.New(egress.Options{AllowedNetworks: e.AllowedNetworks, Workers: e.TasksPerHandle, DisableKeepAlives: true})
+	services := egress.New(egress.Options{AllowedNetworks: egress.Everywhere(), Workers: e.TasksPerHandle, DisableKeepAlives: true})
+	aws := &target.AWS{Lambda: e.Calling(wiring.Lambda, services), StepFunctions: e.Calling(wiring.StepFunctions, services)}
 	store := e.Store(e.TasksPerHandle)
-	return &function{client: client, signer: signingkey.New(e).Signer, verb: dispatch.Handle{
+	f := &function{client: client, aws: aws, signer: signingkey.New(e).Signer, verb: dispatch.Handle{
 		Store: store, Settings: dispatch.CachedSettings(store, time.Now, settingsAge), Rule: rule.Allows, Retention: e.Retention,
 		Now: time.Now, Token: rand.Text, Chance: mathrand.Float64, Log: log,
-	}}, nil
+	}}
+	if e.EventBus != "" {
+		f.verb.Notify = eventbus.New(*e.Calling(wiring.EventBridge, services), e.EventBus, log).Notify
+	}
+	return f, nil
 }

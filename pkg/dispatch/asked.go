@@ -56,20 +56,26 @@ func (o object) label(name string) string {
 
 // rules reads whether a task is sent at all, and who is told of its end.
 func (p *parser) rules(o object, d *Doc) {
-	if d.When = o.text("when"); o.has("when") && o.fields["when"].Kind() == '"' {
-		switch {
-		case len(d.When) > maxRule:
-			o.fault("when", "is longer than %d bytes", maxRule)
-		case p.checkRule == nil:
-			o.fault("when", "rules are not evaluated here")
-		default:
-			if err := p.checkRule(d.When); err != nil {
-				o.fault("when", "is not a rule: %s", strings.ReplaceAll(err.Error(), "\n", " "))
-			}
-		}
-	}
+	d.When = p.rule(o)
 	d.NotifyAttempts = o.integer("notifyAttempts", DefaultNotify, 1, maxLimit)
 	d.OnFailure, d.OnSuccess = p.callback(o, "onFailure"), p.callback(o, "onSuccess")
+}
+
+// rule reads an expression that says whether a call is made.
+func (p *parser) rule(o object) string {
+	rule := o.text("when")
+	switch {
+	case !o.has("when") || o.fields["when"].Kind() != '"':
+	case len(rule) > maxRule:
+		o.fault("when", "is longer than %d bytes", maxRule)
+	case p.checkRule == nil:
+		o.fault("when", "rules are not evaluated here")
+	default:
+		if err := p.checkRule(rule); err != nil {
+			o.fault("when", "is not a rule: %s", strings.ReplaceAll(err.Error(), "\n", " "))
+		}
+	}
+	return rule
 }
 
 // callback reads a target that is told of a task's end. It has no body, group or callback of its own.

@@ -14,66 +14,105 @@ func (h *Handle) run(ctx context.Context, t Task, settings Settings) (Hint, erro
 	if err != nil {
 		return h.settle(ctx, t.finish(Stopped, "its document cannot be read", h.Now()), d, nil, settings)
 	}
-	c := Call{Task: t, Doc: d, Attempt: t.progress().Attempts + 1}
-	if ended, yes := h.endsWithoutCall(c); yes {
+	if ended, yes := h.endsWithoutCall(t, d); yes {
 		return h.settle(ctx, ended, d, nil, settings)
 	}
 	if !h.await(ctx, t.DueAt) {
 		return h.settle(ctx, t, d, nil, settings)
 	}
+	if len(d.Targets) > 1 {
+		return h.sendAll(ctx, t, d, settings)
+	}
+	var events []Event
+	change, answer := h.send(ctx, t, d, 0, &events)
+	return h.settle(ctx, change(t), d, answer, settings, events...)
+}
+
+// send makes the call to the task's i-th target, if it may be made. It returns what the task becomes by it,
+// and the answer, nil where no call was made. What somebody is to be told of it is added to events by change.
+func (h *Handle) send(ctx context.Context, t Task, d Doc, i int, events *[]Event) (change func(Task) Task, answer *Answer) {
+	c := newCall(t, d, i)
+	if state, reason, no := h.refuses(c, d, i); no {
+		return func(t Task) Task { return t.ends(d, i, state, reason, h.Now()) }, nil
+	}
 	if h.Admit != nil {
 		done, ok := h.Admit(ctx, c)
 		if !ok {
-			t.DueAt = roundUp(h.Now().Add(putBack))
-			return h.settle(ctx, t, d, nil, settings)
+			later := h.Now().Add(putBack)
+			return func(t Task) Task { return t.putOff(d, i, later) }, nil
 		}
 		defer done()
 	}
 	sent := h.Now()
-	if c.Timeout = h.timeout(t, sent); c.Timeout < lastMoment {
+	if c.Timeout = h.timeout(t, c.Doc, sent); c.Timeout < lastMoment {
 		if !t.ExpireAt.IsZero() && !sent.Before(t.ExpireAt) {
-			t = t.finish(Expired, expiredReason(t), sent)
+			return func(t Task) Task { return t.ends(d, i, Expired, expiredReason(t), sent) }, nil
 		}
-		return h.settle(ctx, t, d, nil, settings) // too late for this lease: the next one sends it
+		return func(t Task) Task { return t }, nil // too late for this lease: the next one sends it
 	}
 	calling, cancel := context.WithTimeout(ctx, c.Timeout)
-	answer := h.Send(calling, c)
+	a := h.Send(calling, c)
 	cancel()
 	took := max(0, h.Now().Sub(sent)).Round(time.Millisecond)
-	t, outcome := Decide(t, d, answer, roundUp(sent), took, h.Chance())
-	h.report(ctx, t, d, c.Attempt, answer, outcome, took)
-	return h.settle(ctx, t, d, &answer, settings)
+	return func(t Task) Task {
+		t, outcome := Decide(t, d, i, a, roundUp(sent), took, h.Chance())
+		h.report(ctx, t, c, i, a, outcome, took)
+		if keepsFailing(t, c, i, outcome) {
+			*events = append(*events, event(TaskKeepsFailing, t, d, c.Target, t.progress(i).Error, c.Attempt))
+		}
+		return t
+	}, &a
 }
 
-// endsWithoutCall returns the task as it ends where no call may be made.
-func (h *Handle) endsWithoutCall(c Call) (Task, bool) {
-	t, now := c.Task, h.Now()
+// endsWithoutCall returns the task as it ends where no call at all may be made.
+func (h *Handle) endsWithoutCall(t Task, d Doc) (Task, bool) {
+	now := h.Now()
 	switch {
 	case !t.ExpireAt.IsZero() && !now.Before(t.ExpireAt):
-		return t.finish(Expired, expiredReason(t), now), true
+		return t.endAll(d, Expired, expiredReason(t), now), true
 	case t.Flag:
 		return t.finish(Cancelled, "cancelled while it was blocked", now), true
 	case t.Lapses >= MaxLapses:
 		return t.finish(Stopped, fmt.Sprintf("%d lapses in a row: whoever handles it dies", t.Lapses), now), true
-	case c.Doc.When == "":
-		return t, false
-	case h.Rule == nil:
-		return t.finish(Stopped, "its rule cannot be evaluated here: "+c.Doc.When, now), true
 	}
-	yes, err := h.Rule(c.Doc.When, c)
-	switch {
+	if state, reason, no := h.obeys(d.When, Call{Task: t, Doc: d, Attempt: t.attempts() + 1}, "its rule"); no {
+		return t.finish(state, reason, now), true
+	}
+	return t, false
+}
+
+// refuses asks the rule of the i-th target.
+func (h *Handle) refuses(c Call, d Doc, i int) (s State, reason string, no bool) {
+	if len(d.Targets) == 0 {
+		return "", "", false
+	}
+	return h.obeys(d.Targets[i].When, c, "its target's rule")
+}
+
+// obeys evaluates a rule, and says how the task ends that it refuses.
+func (h *Handle) obeys(rule string, c Call, whose string) (s State, reason string, no bool) {
+	if rule == "" {
+		return "", "", false
+	}
+	if h.Rule == nil {
+		return Stopped, whose + " cannot be evaluated here: " + rule, true
+	}
+	switch yes, err := h.Rule(rule, c); {
 	case err != nil:
-		return t.finish(Stopped, "its rule cannot be evaluated: "+err.Error(), now), true
+		return Stopped, whose + " cannot be evaluated: " + err.Error(), true
 	case !yes:
-		return t.finish(Skipped, "refused by its rule: "+c.Doc.When, now), true
+		return Skipped, "refused by " + whose + ": " + rule, true
 	default:
-		return t, false
+		return "", "", false
 	}
 }
 
-// timeout cuts the task's own to what is left of its life and of the lease, less the skew that clocks may have.
-func (h *Handle) timeout(t Task, now time.Time) time.Duration {
+// timeout cuts the call's own to what is left of the task's life and of the lease, less the skew that clocks may have.
+func (h *Handle) timeout(t Task, d Doc, now time.Time) time.Duration {
 	timeout := min(t.Timeout, t.Until.Add(-Skew).Sub(now))
+	if len(d.Targets) > 0 {
+		timeout = min(timeout, d.Timeout())
+	}
 	if !t.ExpireAt.IsZero() {
 		timeout = min(timeout, t.ExpireAt.Sub(now))
 	}
@@ -98,14 +137,14 @@ func (h *Handle) await(ctx context.Context, due time.Time) bool {
 }
 
 func expiredReason(t Task) string {
-	if n := t.progress().Attempts; n > 0 {
+	if n := t.attempts(); n > 0 {
 		return fmt.Sprintf("expireAt came after %d attempts", n)
 	}
 	return "expireAt came before the first attempt"
 }
 
 // settle writes what became of the task, again and again until its lease is over: whatever was sent must be known.
-func (h *Handle) settle(ctx context.Context, t Task, d Doc, a *Answer, settings Settings) (Hint, error) {
+func (h *Handle) settle(ctx context.Context, t Task, d Doc, a *Answer, settings Settings, events ...Event) (Hint, error) {
 	ended := t
 	if t.State.Failed() && t.Group != "" && d.GroupOnFailure == Hold {
 		t.State, t.Identifier = Held, d.Identifier // nobody behind it goes before a person has decided
@@ -137,8 +176,9 @@ func (h *Handle) settle(ctx context.Context, t Task, d Doc, a *Answer, settings 
 	}
 	if ended.State.Failed() {
 		h.Log.LogAttrs(ctx, slog.LevelError, "task failed", slog.String("id", t.ID), slog.String("queue", t.Queue),
-			slog.Int("run", t.Run), slog.String("state", string(t.State)), slog.String("reason", t.Reason), slog.Int("attempts", t.progress().Attempts))
+			slog.Int("run", t.Run), slog.String("state", string(t.State)), slog.String("reason", t.Reason), slog.Int("attempts", t.attempts()))
 	}
+	h.notify(ctx, t, ended.State.Failed(), d, events)
 	return next, nil
 }
 
@@ -146,20 +186,30 @@ func finalTTL(endedAt time.Time, retention time.Duration) time.Time {
 	return endedAt.Add(retention).Add(time.Second - 1).Truncate(time.Second)
 }
 
-func (h *Handle) report(ctx context.Context, t Task, d Doc, attempt int, a Answer, o Outcome, took time.Duration) {
+// report logs an attempt at the i-th target of the task, which is as the attempt left it.
+func (h *Handle) report(ctx context.Context, t Task, c Call, i int, a Answer, o Outcome, took time.Duration) {
 	if h.Log.Enabled(ctx, slog.LevelInfo) {
 		attrs := []slog.Attr{
 			slog.String("id", t.ID), slog.String("queue", t.Queue), slog.Int("run", t.Run),
-			slog.Int("attempt", attempt), slog.Int("status", a.Status), slog.String("error", a.Error), slog.String("outcome", string(o)),
+			slog.Int("attempt", c.Attempt), slog.Int("status", a.Status), slog.String("error", a.Error), slog.String("outcome", string(o)),
 			slog.Int64("tookMs", took.Milliseconds()), slog.String("state", string(t.State)),
+		}
+		if c.Target != "" {
+			attrs = append(attrs, slog.String("target", c.Target))
 		}
 		if !t.State.Final() {
 			attrs = append(attrs, slog.Time("next", t.DueAt))
 		}
 		h.Log.LogAttrs(ctx, slog.LevelInfo, "attempt", attrs...)
 	}
-	if o == OutcomeRetry && attempt == d.NotifyAttempts && !t.State.Final() {
-		h.Log.LogAttrs(ctx, slog.LevelError, "task keeps failing", slog.String("id", t.ID), slog.String("queue", t.Queue),
-			slog.Int("run", t.Run), slog.String("state", string(t.State)), slog.String("reason", t.progress().Error), slog.Int("attempts", attempt))
+	if keepsFailing(t, c, i, o) {
+		attrs := []slog.Attr{
+			slog.String("id", t.ID), slog.String("queue", t.Queue), slog.Int("run", t.Run), slog.String("state", string(t.State)),
+			slog.String("reason", t.progress(i).Error), slog.Int("attempts", c.Attempt),
+		}
+		if c.Target != "" {
+			attrs = append(attrs, slog.String("target", c.Target))
+		}
+		h.Log.LogAttrs(ctx, slog.LevelError, "task keeps failing", attrs...)
 	}
 }

@@ -8,18 +8,32 @@ import (
 // Call is one attempt about to be made: what a sender needs to know.
 type Call struct {
 	Task    Task
-	Doc     Doc
+	Doc     Doc           // as for its target: see [Doc.To]
+	Target  string        // the target's name, if it is one of several
 	Attempt int           // its number, from 1
 	Timeout time.Duration // for the whole of it: connecting, sending, and reading the answer's body
 }
 
-// IdempotencyKey is the same for all attempts of one run of a task, so that a receiver can tell a repeated
-// call; a run by hand has its own, because it must not be dropped as a duplicate.
-func (c Call) IdempotencyKey() string {
-	if c.Task.Run <= 1 {
-		return c.Task.ID
+// newCall returns the next call to the i-th target of a task.
+func newCall(t Task, d Doc, i int) Call {
+	c := Call{Task: t, Doc: d.To(i), Attempt: t.progress(i).Attempts + 1}
+	if len(d.Targets) > 1 {
+		c.Target = d.Targets[i].Name
 	}
-	return c.Task.ID + "/" + strconv.Itoa(c.Task.Run)
+	return c
+}
+
+// IdempotencyKey is the same for all attempts of one run of a task at one target, so that a receiver can
+// tell a repeated call; a run by hand has its own, because it must not be dropped as a duplicate.
+func (c Call) IdempotencyKey() string {
+	key := c.Task.ID
+	if c.Task.Run > 1 {
+		key += "/" + strconv.Itoa(c.Task.Run)
+	}
+	if c.Target != "" {
+		key += "/" + c.Target
+	}
+	return key
 }
 
 // Answer is what came of a call.

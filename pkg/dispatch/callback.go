@@ -27,8 +27,21 @@ type report struct {
 	EndedAt    time.Time       `json:"endedAt"`
 	Attempts   int             `json:"attempts"`
 	Last       []reportAttempt `json:"last,omitempty"` // the last five, oldest first
+	Type       string          `json:"type,omitempty"`
+	Targets    []reportTarget  `json:"targets,omitempty"` // of a task with a type
 	Request    reportRequest   `json:"request"`
 	Answer     *reportAnswer   `json:"answer,omitempty"` // absent where the last attempt had none
+}
+
+// reportTarget is what became of one target.
+type reportTarget struct {
+	Name     string          `json:"name"`
+	Method   string          `json:"method"`
+	URI      string          `json:"uri"`
+	State    State           `json:"state"`
+	Reason   string          `json:"reason,omitempty"`
+	Attempts int             `json:"attempts"`
+	Last     []reportAttempt `json:"last,omitempty"`
 }
 
 type reportAttempt struct {
@@ -38,8 +51,8 @@ type reportAttempt struct {
 }
 
 type reportRequest struct {
-	Method string          `json:"method"`
-	URI    string          `json:"uri"`
+	Method string          `json:"method,omitempty"`
+	URI    string          `json:"uri,omitempty"`
 	Body   json.RawMessage `json:"body,omitempty"`
 }
 
@@ -81,13 +94,20 @@ func callbacks(t Task, d Doc, a *Answer, settings Settings, retention time.Durat
 }
 
 func newReport(t Task, d Doc, a *Answer) report {
-	p := t.progress()
 	r := report{
 		ID: t.ID, Run: t.Run, State: t.State, Reason: t.Reason, Queue: t.Queue, Group: t.Group, Identifier: d.Identifier,
-		CreatedAt: d.CreatedAt, EndedAt: t.EndedAt, Attempts: p.Attempts, Request: reportRequest{Method: d.Method, URI: d.URI},
+		CreatedAt: d.CreatedAt, EndedAt: t.EndedAt, Attempts: t.attempts(), Type: d.Type, Request: reportRequest{Method: d.Method, URI: d.URI},
 	}
-	for _, one := range p.Last {
-		r.Last = append(r.Last, reportAttempt{one.At, one.Status, one.Took.Milliseconds()})
+	if len(d.Targets) == 0 {
+		r.Last = lastOf(t.progress(0))
+	}
+	for i, target := range d.Targets {
+		p := t.progress(i)
+		one := reportTarget{target.Name, target.Method, target.URI, p.State, p.Error, p.Attempts, lastOf(p)}
+		if one.State == "" {
+			one.State, one.Reason = t.State, t.Reason // the only one, or it ended with the task
+		}
+		r.Targets = append(r.Targets, one)
 	}
 	if len(d.Body) <= keptBody {
 		r.Request.Body = d.Body
@@ -96,6 +116,14 @@ func newReport(t Task, d Doc, a *Answer) report {
 		r.Answer = &reportAnswer{Status: a.Status, Body: validText(a.Body)}
 	}
 	return r
+}
+
+func lastOf(p Progress) []reportAttempt {
+	var last []reportAttempt
+	for _, one := range p.Last {
+		last = append(last, reportAttempt{one.At, one.Status, one.Took.Milliseconds()})
+	}
+	return last
 }
 
 // validText cuts the beginning of an answer to what a callback carries, at a character's end; what is not

@@ -46,12 +46,26 @@ func Judge(d Doc, a Answer) Outcome {
 	}
 }
 
-// Decide returns the task as it is after an attempt that was sent at sent, took took and was answered with
-// a, and what that answer meant. It is pure: chance, in [0, 1), is the jitter's randomness. The task keeps
-// its lease and generation; who settles it writes the rest.
-func Decide(t Task, d Doc, a Answer, sent time.Time, took time.Duration, chance float64) (Task, Outcome) {
+// Decide returns the task as it is after an attempt at its i-th target that was sent at sent, took took and
+// was answered with a, and what that answer meant. It is pure: chance, in [0, 1), is the jitter's
+// randomness. The task keeps its lease and generation; who settles it writes the rest.
+func Decide(t Task, d Doc, i int, a Answer, sent time.Time, took time.Duration, chance float64) (Task, Outcome) {
+	v := decide(t.progress(i), d.To(i), t.ExpireAt, a, sent, took, chance)
+	t.Lapses = 0
+	return t.after(d, i, v), v.outcome
+}
+
+// verdict is what an attempt means for its target.
+type verdict struct {
+	progress Progress
+	outcome  Outcome
+	state    State     // how the target ended, "" if it is open
+	reason   string    // why
+	at       time.Time // when it ended, or is tried next
+}
+
+func decide(p Progress, d Doc, expireAt time.Time, a Answer, sent time.Time, took time.Duration, chance float64) verdict {
 	outcome, now := Judge(d, a), sent.Add(took)
-	p := t.progress()
 	p.Last = append(slices.Clone(p.Last), Attempt{At: sent, Status: a.Status, Took: took})
 	if extra := len(p.Last) - keptAttempts; extra > 0 {
 		p.Last = p.Last[extra:]
@@ -64,39 +78,31 @@ func Decide(t Task, d Doc, a Answer, sent time.Time, took time.Duration, chance 
 	if outcome != OutcomeDelivered {
 		p.Error = Shorten(a.describe())
 	}
-	t.Lapses = 0
-	after := func(p Progress) Task { t.Progress = []Progress{p}; return t }
+	if outcome == OutcomeWait && p.WaitingSince.IsZero() {
+		p.WaitingSince = sent
+	}
+	ends := func(s State, reason string) verdict { return verdict{p, outcome, s, reason, now} }
 
-	switch outcome {
-	case OutcomeDelivered:
-		return after(p).finish(Delivered, "", now), outcome
-	case OutcomeStopped:
-		return after(p).finish(Stopped, stopReason(a), now), outcome
-	case OutcomeWait:
-		if p.WaitingSince.IsZero() {
-			p.WaitingSince = sent
-		}
-		if t.ExpireAt.IsZero() && !now.Before(p.WaitingSince.Add(MaxWaiting)) {
-			return after(p).finish(Exhausted, "waited 14 days", now), outcome
-		}
-	case OutcomeRetry:
-		if p.Attempts >= d.Attempts.Limit {
-			return after(p).finish(Exhausted, fmt.Sprintf("attempt %d of %d failed: %s", p.Attempts, d.Attempts.Limit, p.Error), now), outcome
-		}
+	switch {
+	case outcome == OutcomeDelivered:
+		return ends(Delivered, "")
+	case outcome == OutcomeStopped:
+		return ends(Stopped, stopReason(a))
+	case outcome == OutcomeWait && expireAt.IsZero() && !now.Before(p.WaitingSince.Add(MaxWaiting)):
+		return ends(Exhausted, "waited 14 days")
+	case outcome == OutcomeRetry && p.Attempts >= d.Attempts.Limit:
+		return ends(Exhausted, fmt.Sprintf("attempt %d of %d failed: %s", p.Attempts, d.Attempts.Limit, p.Error))
 	}
 
 	wait, least := pause(d.Attempts, a, outcome, max(1, p.Attempts), chance)
 	next := now.Add(wait)
-	if !t.ExpireAt.IsZero() && next.After(t.ExpireAt.Add(-t.Timeout)) {
-		last := t.ExpireAt.Add(-t.Timeout - pulledForward)
-		if last.Sub(now) < max(least, d.Attempts.Wait(1)) {
-			return after(p).finish(Expired, "the next attempt would come too late", now), outcome
+	if !expireAt.IsZero() && next.After(expireAt.Add(-d.Timeout())) {
+		next = expireAt.Add(-d.Timeout() - pulledForward)
+		if next.Sub(now) < max(least, d.Attempts.Wait(1)) {
+			return ends(Expired, "the next attempt would come too late")
 		}
-		next = last
 	}
-	t = after(p)
-	t.DueAt = roundUp(next)
-	return t, outcome
+	return verdict{p, outcome, "", "", roundUp(next)}
 }
 
 // pause returns the time to the next try after the n-th attempt, and the least that the receiver asked for.

@@ -118,7 +118,7 @@ func TestDecide(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			const took = 2 * time.Second
 			sent, answered := noon, noon.Add(took)
-			d := dispatch.Doc{Attempts: test.attempts, SuccessCodes: codes(t, "2xx"), StopCodes: codes(t, "410"), WaitCodes: codes(t, "425")}
+			d := dispatch.Doc{HTTPTimeout: 30, Attempts: test.attempts, SuccessCodes: codes(t, "2xx"), StopCodes: codes(t, "410"), WaitCodes: codes(t, "425")}
 			in := dispatch.Task{
 				ID: "a", Queue: "q", State: dispatch.Scheduled, Lane: "q#3", Lease: "mine", Generation: 7, Lapses: 2,
 				Timeout: 30 * time.Second, DueAt: noon, Progress: []dispatch.Progress{{Attempts: test.made}},
@@ -129,7 +129,7 @@ func TestDecide(t *testing.T) {
 			if test.waited > 0 {
 				in.Progress[0].WaitingSince = answered.Add(-test.waited)
 			}
-			got, _ := dispatch.Decide(in, d, test.answer, sent, took, test.chance)
+			got, _ := dispatch.Decide(in, d, 0, test.answer, sent, took, test.chance)
 			p := got.Progress[0]
 			if got.State != test.wantState || p.Attempts != test.wantMade {
 				t.Fatalf("state %s after %d attempts (%s), want %s after %d", got.State, p.Attempts, got.Reason, test.wantState, test.wantMade)
@@ -173,6 +173,7 @@ func TestDecideKeepsItsLimits(t *testing.T) {
 		if rapid.Bool().Draw(t, "expires") {
 			task.ExpireAt = noon.Add(time.Duration(rapid.IntRange(1, 100000).Draw(t, "life")) * time.Second)
 		}
+		d.HTTPTimeout = int(task.Timeout.Seconds())
 		for now, calls := noon, 1; !task.State.Final(); calls++ {
 			answer := dispatch.Answer{
 				Status:     rapid.SampledFrom([]int{0, 200, 425, 500}).Draw(t, "status"),
@@ -180,7 +181,7 @@ func TestDecideKeepsItsLimits(t *testing.T) {
 				RetryAfter: time.Duration(rapid.IntRange(0, 600).Draw(t, "after")) * time.Second,
 			}
 			took := time.Duration(rapid.Int64Range(0, int64(task.Timeout)).Draw(t, "took"))
-			after, outcome := dispatch.Decide(task, d, answer, now, took, rapid.Float64Range(0, 1).Draw(t, "chance"))
+			after, outcome := dispatch.Decide(task, d, 0, answer, now, took, rapid.Float64Range(0, 1).Draw(t, "chance"))
 			p := after.Progress[0]
 			if p.Attempts > d.Attempts.Limit || len(p.Last) > 5 || len(p.Error) > 200 || len(after.Reason) > 200 {
 				t.Fatalf("%d attempts of %d, %d kept, %d bytes of error, %d of reason", p.Attempts, d.Attempts.Limit, len(p.Last), len(p.Error), len(after.Reason))

@@ -12,18 +12,21 @@ import (
 // that no attempt changes. Its JSON is the row's doc.
 type Doc struct {
 	CreatedAt time.Time         `json:"createdAt"`
-	Method    string            `json:"method"` // GET, POST, PUT, PATCH or DELETE
-	URI       string            `json:"uri"`    // absolute
+	Type      string            `json:"type,omitempty"`    // what it is; its route then says where it goes
+	Targets   []Target          `json:"targets,omitempty"` // those of its route when it was enqueued; without a type none
+	Method    string            `json:"method,omitempty"`  // GET, POST, PUT, PATCH or DELETE
+	URI       string            `json:"uri,omitempty"`     // absolute
 	Headers   map[string]string `json:"headers,omitempty"`
 	Body      json.RawMessage   `json:"body,omitempty"`   // a JSON string or any other JSON; at most one of Body and Claims
 	Claims    json.RawMessage   `json:"claims,omitempty"` // an object that becomes a JWT
-	Format    Format            `json:"format"`
+	Format    Format            `json:"format,omitempty"`
+	Sender    string            `json:"-"` // of a call to a target: see [Target]
 
-	SuccessCodes Codes    `json:"successCodes"`
+	SuccessCodes Codes    `json:"successCodes,omitempty"`
 	StopCodes    Codes    `json:"stopCodes,omitempty"`
 	WaitCodes    Codes    `json:"waitCodes,omitempty"`
-	Attempts     Attempts `json:"attempts"`
-	HTTPTimeout  int      `json:"httpTimeout"` // seconds, 1–600
+	Attempts     Attempts `json:"attempts,omitzero"`
+	HTTPTimeout  int      `json:"httpTimeout"` // seconds, 1–600; the longest of its targets
 
 	FirstDueAt time.Time `json:"dueAt"`             // of the first run
 	ExpireAt   time.Time `json:"expireAt,omitzero"` // of the first run
@@ -34,6 +37,23 @@ type Doc struct {
 	NotifyAttempts int         `json:"notifyAttempts,omitempty"` // failed attempts after which somebody is told
 	OnFailure      *Callback   `json:"onFailure,omitempty"`
 	OnSuccess      *Callback   `json:"onSuccess,omitempty"`
+}
+
+// Target is one of the places that a task of a type goes to.
+type Target struct {
+	Name    string            `json:"name"` // unlike the others' of its route
+	Method  string            `json:"method"`
+	URI     string            `json:"uri"`
+	Headers map[string]string `json:"headers,omitempty"`
+	Format  Format            `json:"format"`
+	Sender  string            `json:"sender,omitempty"` // the issuer of its signatures; "" for the service's own
+	When    string            `json:"when,omitempty"`   // a rule: sent there only if it says yes
+
+	SuccessCodes Codes    `json:"successCodes"`
+	StopCodes    Codes    `json:"stopCodes,omitempty"`
+	WaitCodes    Codes    `json:"waitCodes,omitempty"`
+	Attempts     Attempts `json:"attempts"`
+	HTTPTimeout  int      `json:"httpTimeout"` // seconds, 1–600
 }
 
 // GroupPolicy says what becomes of a group whose head ends badly.
@@ -122,6 +142,17 @@ func defaultLimit(interval int, firstDueAt, expireAt time.Time) int {
 	}
 	step := time.Duration(interval) * time.Second
 	return min(max(1, int((expireAt.Sub(firstDueAt)+step-1)/step)), maxLimit)
+}
+
+// To returns what is asked of the call to the i-th target; of a task without a type that is d itself.
+func (d Doc) To(i int) Doc {
+	if i >= len(d.Targets) {
+		return d
+	}
+	t := d.Targets[i]
+	d.Method, d.URI, d.Headers, d.Format, d.Sender = t.Method, t.URI, t.Headers, t.Format, t.Sender
+	d.SuccessCodes, d.StopCodes, d.WaitCodes, d.Attempts, d.HTTPTimeout = t.SuccessCodes, t.StopCodes, t.WaitCodes, t.Attempts, t.HTTPTimeout
+	return d
 }
 
 // EncodeDoc returns the bytes that a row keeps.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -61,7 +62,7 @@ func (e *Editor) end(t *Task, s State, reason string, now time.Time) error {
 }
 
 // Retry runs a task again that has ended or is held, as a new run: due now, with no attempts made, and
-// expiring after the lifetime it was first given.
+// expiring after the lifetime it was first given. Of several targets, those that are done are not called again.
 func (e *Editor) Retry(ctx context.Context, id string) (Task, error) {
 	settings, err := e.Settings(ctx)
 	if err != nil {
@@ -79,7 +80,7 @@ func (e *Editor) Retry(ctx context.Context, id string) (Task, error) {
 		t.State, t.Reason, t.EndedAt, t.Flag = Scheduled, "", time.Time{}, false
 		t.Run++
 		t.DueAt, t.Lane = now, Lane(t.Queue, t.ID, settings.Lanes(t.Queue))
-		t.Progress, t.Lapses, t.Identifier = nil, 0, d.Identifier
+		t.Progress, t.Lapses, t.Identifier = again(t.Progress), 0, d.Identifier
 		if life := d.Lifetime(); life > 0 {
 			t.ExpireAt = now.Add(life)
 		}
@@ -100,6 +101,12 @@ func (e *Editor) Reschedule(ctx context.Context, id string, at time.Time) (Task,
 			return &InvalidInput{Faults: []Fault{{Detail: "is not before the task's expiry, " + t.ExpireAt.Format(time.RFC3339), Pointer: "#/dueAt"}}}
 		}
 		t.DueAt = roundUp(at)
+		t.Progress = slices.Clone(t.Progress)
+		for i, p := range t.Progress {
+			if !p.NextAt.IsZero() {
+				t.Progress[i].NextAt = t.DueAt
+			}
+		}
 		return nil
 	})
 }

@@ -85,7 +85,7 @@ func TestSettings(t *testing.T) {
 		{`{"queues":[]}`, []string{"#/queues"}},
 		{`[]`, []string{"#"}},
 	} {
-		s, err := dispatch.ParseSettings([]byte(test.input))
+		s, err := dispatch.ParseSettings([]byte(test.input), nil)
 		wantFaults(t, test.input, err, test.want)
 		if err == nil && s.Lanes("default") != 1 {
 			t.Errorf("%s: no default queue", test.input)
@@ -93,7 +93,7 @@ func TestSettings(t *testing.T) {
 	}
 	inWorld(t, func(w *world) {
 		save := func(input string) (int64, error) {
-			s, err := dispatch.ParseSettings([]byte(input))
+			s, err := dispatch.ParseSettings([]byte(input), nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -24,6 +24,7 @@ type Enqueue struct {
 	CanSign        bool          // there is a key for claims
 
 	CheckRule func(rule string) error // says what is wrong with a rule; nil: tasks may have none
+	CheckARN  func(ARN) error         // says why no task may go there; nil: tasks go to URLs only
 
 	Now func() time.Time
 	Log *slog.Logger
@@ -66,7 +67,7 @@ func (e *Enqueue) Run(ctx context.Context, input []byte, newID func(i int) strin
 		return Receipts{}, err
 	}
 	now := e.Now()
-	p := parser{now: now, settings: settings, allowHTTP: e.AllowHTTP, canSign: e.CanSign, checkRule: e.CheckRule}
+	p := e.parser(settings, now)
 	all, batch, err := p.parse(input)
 	if err != nil {
 		return Receipts{Batch: batch}, err
@@ -96,6 +97,10 @@ func (e *Enqueue) Run(ctx context.Context, input []byte, newID func(i int) strin
 	return receipts, nil
 }
 
+func (e *Enqueue) parser(settings Settings, now time.Time) parser {
+	return parser{now: now, settings: settings, allowHTTP: e.AllowHTTP, canSign: e.CanSign, checkRule: e.CheckRule, checkARN: e.CheckARN}
+}
+
 // rows makes the rows to put, one per id, and says which of them each task of the input is.
 func (e *Enqueue) rows(all []asked, settings Settings, now time.Time, newID func(int) string) (rows []Task, at []int, err error) {
 	var f faults
@@ -112,8 +117,8 @@ func (e *Enqueue) rows(all []asked, settings Settings, now time.Time, newID func
 		if err != nil {
 			return nil, nil, err
 		}
-		if len(row.Doc) > maxDoc {
-			f.add(a.pointer, "is too large: %d bytes stored, %d at most; put the content elsewhere and send where it is", len(row.Doc), maxDoc)
+		if most := maxDoc - targetRoom*len(a.doc.Targets); len(row.Doc) > most {
+			f.add(a.pointer, "is too large: %d bytes stored, %d at most; put the content elsewhere and send where it is", len(row.Doc), most)
 		}
 		first[a.id] = len(rows)
 		at = append(at, len(rows))

@@ -40,6 +40,12 @@ func newProducer(t *testing.T) *producer {
 		},
 		Wake:      func(context.Context) error { p.woken++; return nil },
 		Retention: dispatch.DefaultRetention, TasksPerHandle: 1, CanSign: true,
+		CheckARN: func(a dispatch.ARN) error {
+			if a.Name == "forbidden" {
+				return errors.New("may not be called")
+			}
+			return nil
+		},
 		Now: clock, Log: slog.New(slog.DiscardHandler),
 	}
 	return p
@@ -204,6 +210,10 @@ func TestEnqueueNamesEveryFault(t *testing.T) {
 		{"a format", `{` + good + `,"format":"xml"}`, []string{"#/format"}},
 		{"headers", `{` + good + `,"headers":{"a b":"x","Host":"x","dispatch-signature":"x","Proxy-Foo":"x","X":"a\r\nb","Y":1,"Z":"a","z":"b","":"x","W":" x"}}`,
 			[]string{"#/headers/a%20b", "#/headers/Host", "#/headers/dispatch-signature", "#/headers/Proxy-Foo", "#/headers/X", "#/headers/Y", "#/headers/z", "#/headers/", "#/headers/W"}},
+		{"an ARN with what is HTTP's", `{"uri":"arn:aws:lambda:eu-west-1:123456789012:function:f","method":"PUT","headers":{"A":"b"},"successCodes":200}`, []string{"#/method", "#/headers", "#/successCodes"}},
+		{"an ARN that is none", `{"uri":"arn:aws:lambda:eu-west-1:123456789012:function:f:1:2"}`, []string{"#/uri"}},
+		{"an ARN that may not be called", `{` + good + `,"onFailure":{"uri":"arn:aws:states:eu-west-1:123456789012:stateMachine:forbidden"}}`, []string{"#/onFailure/uri"}},
+		{"too much for a state machine", `{"uri":"arn:aws:states:eu-west-1:123456789012:stateMachine:m","body":"` + strings.Repeat("a", 256<<10) + `"}`, []string{"#/body"}},
 		{"too large", `{` + good + `,"body":"` + strings.Repeat("a", 400<<10) + `"}`, []string{"#"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"example.com/dispatch/pkg/dispatch"
+	"example.com/dispatch/pkg/dispatch/rule"
 )
 
 // order returns the ids of the calls in the order in which they were made.
@@ -213,7 +214,7 @@ func TestPausedQueue(t *testing.T) {
 // settings replaces the settings.
 func (w *world) settings(input string) {
 	w.Helper()
-	s, err := dispatch.ParseSettings([]byte(input))
+	s, err := dispatch.ParseSettings([]byte(input), rule.Check)
 	if err != nil {
 		w.Fatal(err)
 	}

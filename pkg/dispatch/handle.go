@@ -22,6 +22,9 @@ type Handle struct {
 	Admit func(ctx context.Context, c Call) (done func(), ok bool)
 	// Rule says whether a task's rule lets it be sent; nil: no rule can be evaluated.
 	Rule func(rule string, c Call) (bool, error)
+	// Notify is told, beside the log, of final failures and of the n-th failed attempt, once that is
+	// settled; nil: nobody is. It is best effort, and ctx leaves it two seconds.
+	Notify func(ctx context.Context, e Event)
 
 	Retention time.Duration // how long final rows stay, at least MinRetention
 

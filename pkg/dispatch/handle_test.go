@@ -70,11 +70,17 @@ func (w *world) send(ctx context.Context, c dispatch.Call) dispatch.Answer {
 // put enqueues a task: an input without its uri.
 func (w *world) put(id, fields string) dispatch.Hint {
 	w.Helper()
+	return w.enqueue(id, `,"uri":"https://example.com/"`+fields)
+}
+
+// enqueue enqueues a task: an input without its id.
+func (w *world) enqueue(id, fields string) dispatch.Hint {
+	w.Helper()
 	e := dispatch.Enqueue{
 		Store: w.store, Settings: dispatch.CachedSettings(w.store, time.Now, 0), Retention: dispatch.DefaultRetention,
 		CheckRule: rule.Check, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	}
-	r, err := e.Run(w.Context(), []byte(`{"id":"`+id+`","uri":"https://example.com/"`+fields+`}`), func(int) string { return id })
+	r, err := e.Run(w.Context(), []byte(`{"id":"`+id+`"`+fields+`}`), func(int) string { return id })
 	if err != nil || r.Tasks[0].Error != nil {
 		w.Fatal(err, r)
 	}

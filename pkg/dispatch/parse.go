@@ -39,6 +39,7 @@ type parser struct {
 	allowHTTP bool               // besides https
 	canSign   bool               // there is a key for claims
 	checkRule func(string) error // nil: there are no rules
+	checkARN  func(ARN) error    // nil: there are no targets but URLs
 }
 
 // parse reads one task, or {"tasks": […]}: then batch is true. The error is an *InvalidInput with every fault.
@@ -77,7 +78,7 @@ func (p *parser) parse(input []byte) (tasks []asked, batch bool, err error) {
 }
 
 func (p *parser) task(o object) asked {
-	o.only("id", "method", "uri", "headers", "body", "claims", "format", "expireAt", "lifetime", "dueAt", "delay",
+	o.only("id", "type", "method", "uri", "headers", "body", "claims", "format", "expireAt", "lifetime", "dueAt", "delay",
 		"successCodes", "successCode", "stopCodes", "waitCodes", "attempts", "httpTimeout", "queue",
 		"group", "groupOnFailure", "identifier", "onConflict", "when", "notifyAttempts", "onFailure", "onSuccess")
 	a := asked{id: o.text("id"), queue: p.queue(o), pointer: string(o.pointer), hash: hashOf(o)}
@@ -86,12 +87,18 @@ func (p *parser) task(o object) asked {
 	}
 	defaults := p.settings.Queues[a.queue].Defaults
 	a.doc = Doc{CreatedAt: roundUp(p.now)}
-	a.doc.HTTPTimeout = o.integer("httpTimeout", orElse(defaults.HTTPTimeout, DefaultHTTPTimeout), 1, MaxHTTPTimeout)
-	p.content(o, &a.doc)
-	p.request(o, &a.doc)
-	p.codes(o, &a.doc)
-	p.times(o, &a.doc, defaults.Lifetime)
-	a.doc.Attempts = attempts(o.withDefault("attempts", defaults.Attempts), a.doc.FirstDueAt, a.doc.ExpireAt)
+	if o.has("type") {
+		p.content(o, &a.doc)
+		p.times(o, &a.doc, defaults.Lifetime)
+		p.typed(o, &a, defaults)
+	} else {
+		a.doc.HTTPTimeout = o.integer("httpTimeout", orElse(defaults.HTTPTimeout, DefaultHTTPTimeout), 1, MaxHTTPTimeout)
+		p.content(o, &a.doc)
+		p.request(o, &a.doc)
+		p.codes(o, &a.doc)
+		p.times(o, &a.doc, defaults.Lifetime)
+		a.doc.Attempts = attempts(o.withDefault("attempts", defaults.Attempts), a.doc.FirstDueAt, a.doc.ExpireAt)
+	}
 	p.labels(o, &a)
 	p.rules(o, &a.doc)
 	return a
@@ -132,7 +139,7 @@ func (p *parser) request(o object, d *Doc) {
 	}
 	if !o.has("uri") {
 		o.fault("uri", "is required: where the call goes")
-	} else if o.fields["uri"].Kind() == '"' {
+	} else if o.fields["uri"].Kind() == '"' && !IsARN(d.URI) {
 		if err := checkURI(d.URI, p.allowHTTP); err != nil {
 			o.fault("uri", "%v", err)
 		}
@@ -150,6 +157,9 @@ func (p *parser) request(o object, d *Doc) {
 		if h, ok := readObject(o.fields["headers"], o.pointer.AppendToken("headers"), o.faults); ok {
 			d.Headers = headers(h)
 		}
+	}
+	if IsARN(d.URI) {
+		p.arn(o, d)
 	}
 }
 

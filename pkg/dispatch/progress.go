@@ -8,12 +8,16 @@ import (
 	"time"
 )
 
-// Progress is kept in rows as short JSON: {"attempts":2,"waiting":ms,"last":[[ms,status,took ms],…],"error":"…"}.
+// Progress is kept in rows as short JSON: {"attempts":2,"waiting":ms,"last":[[ms,status,took ms],…],"error":"…"};
+// of one of several targets also {"state":"delivered","ended":ms,"next":ms}.
 type progressRow struct {
 	Attempts int       `json:"attempts,omitempty"`
 	Waiting  int64     `json:"waiting,omitempty"`
 	Last     []Attempt `json:"last,omitempty"`
 	Error    string    `json:"error,omitempty"`
+	State    State     `json:"state,omitempty"`
+	Ended    int64     `json:"ended,omitempty"`
+	Next     int64     `json:"next,omitempty"`
 }
 
 // EncodeProgress returns the bytes that a row keeps; nil for no progress.
@@ -26,7 +30,7 @@ func EncodeProgress(p []Progress) ([]byte, error) {
 	}
 	rows := make([]progressRow, len(p))
 	for i, one := range p {
-		rows[i] = progressRow{one.Attempts, Millis(one.WaitingSince), one.Last, one.Error}
+		rows[i] = progressRow{one.Attempts, Millis(one.WaitingSince), one.Last, one.Error, one.State, Millis(one.EndedAt), Millis(one.NextAt)}
 	}
 	b, err := json.Marshal(rows)
 	if err != nil {
@@ -72,7 +76,10 @@ func DecodeProgress(b []byte) ([]Progress, error) {
 	}
 	p := make([]Progress, len(rows))
 	for i, row := range rows {
-		p[i] = Progress{row.Attempts, FromMillis(row.Waiting), row.Last, row.Error}
+		p[i] = Progress{
+			State: row.State, EndedAt: FromMillis(row.Ended), NextAt: FromMillis(row.Next),
+			Attempts: row.Attempts, WaitingSince: FromMillis(row.Waiting), Last: row.Last, Error: row.Error,
+		}
 	}
 	return p, nil
 }

@@ -144,7 +144,7 @@ func TestEnqueueOneIDConcurrently(t *testing.T) {
 
 func TestQueuesTakeTasks(t *testing.T) {
 	p := newProducer(t)
-	s, err := dispatch.ParseSettings([]byte(`{"queues":{"old":{"retired":true},"slow":{"defaults":{"attempts":{"limit":2,"interval":9},"httpTimeout":5,"lifetime":100}}}}`))
+	s, err := dispatch.ParseSettings([]byte(`{"queues":{"old":{"retired":true},"slow":{"defaults":{"attempts":{"limit":2,"interval":9},"httpTimeout":5,"lifetime":100}}}}`), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ func checkURI(uri string, allowHTTP bool) error {
 	case u.Scheme == "http" && !allowHTTP:
 		return errors.New("must be an https URL; plain http goes only to networks that the operator allows")
 	case u.Scheme != "https" && u.Scheme != "http":
-		return errors.New("must be an https URL")
+		return errors.New("must be an https URL, or an ARN")
 	case u.Hostname() == "":
 		return errors.New("has no host")
 	case u.User != nil:

@@ -17,7 +17,8 @@ import (
 
 // Settings are what an operator changes while the system runs. Their JSON is the document [SettingsName].
 type Settings struct {
-	Queues map[string]QueueSettings `json:"queues"` // by name: 1–64 characters of a-z 0-9 _ -
+	Queues map[string]QueueSettings `json:"queues"`           // by name: 1–64 characters of a-z 0-9 _ -
+	Routes map[string]Route         `json:"routes,omitempty"` // by type; "invoice.*" is for all that begin with "invoice."
 }
 
 // QueueSettings are one queue's.
@@ -61,29 +62,33 @@ func (s Settings) ByPriority() []string {
 // Lanes returns the number of lanes of a queue, at least 1.
 func (s Settings) Lanes(queue string) int { return max(1, s.Queues[queue].Lanes) }
 
-// ParseSettings reads settings as an operator writes them. The default queue exists in any case. The error
-// is an *InvalidInput with every fault.
-func ParseSettings(input []byte) (Settings, error) {
-	var f faults
+// ParseSettings reads settings as an operator writes them. The default queue exists in any case. checkRule
+// says what is wrong with a rule; nil: targets may have none. The error is an *InvalidInput with every fault.
+func ParseSettings(input []byte, checkRule func(rule string) error) (Settings, error) {
+	// Whether plain http and ARNs may be called is known where tasks are enqueued.
+	p := parser{allowHTTP: true, checkRule: checkRule, checkARN: func(ARN) error { return nil }}
 	s := Settings{Queues: map[string]QueueSettings{}}
-	if checkSyntax(input, &f); len(f.list) > 0 {
-		return s, f.err()
+	if checkSyntax(input, &p.faults); len(p.faults.list) > 0 {
+		return s, p.faults.err()
 	}
-	if o, ok := readObject(jsontext.Value(input), "", &f); ok {
-		o.only("queues")
+	if o, ok := readObject(jsontext.Value(input), "", &p.faults); ok {
+		o.only("queues", "routes")
+		if o.has("routes") {
+			s.Routes = p.routes(o)
+		}
 		if o.has("queues") {
-			queues, _ := readObject(o.fields["queues"], "/queues", &f)
+			queues, _ := readObject(o.fields["queues"], "/queues", &p.faults)
 			for _, name := range queues.names {
 				if !validQueue(name) {
 					queues.fault(name, "a queue's name is 1 to 64 characters of a-z 0-9 _ -")
 				}
-				if q, ok := readObject(queues.fields[name], queues.pointer.AppendToken(name), &f); ok {
+				if q, ok := readObject(queues.fields[name], queues.pointer.AppendToken(name), &p.faults); ok {
 					s.Queues[name] = queueSettings(q)
 				}
 			}
 		}
 	}
-	return s.withDefaults(), f.err()
+	return s.withDefaults(), p.faults.err()
 }
 
 func queueSettings(q object) QueueSettings {

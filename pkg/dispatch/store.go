@@ -74,6 +74,11 @@ type Store interface {
 	// is when an earlier try did it. The zero Hint means that nobody waited.
 	Settle(ctx context.Context, t Task, callbacks ...Task) (Hint, error)
 
+	// Record writes t's Progress (and nothing else of it) of a claimed task whose calls are not all over, if
+	// the row's Lease and Generation are still t's; ErrLeaseLost otherwise, also if the row is gone. The
+	// lease stays.
+	Record(ctx context.Context, t Task) error
+
 	// Edit reads a task, lets edit change it and writes it whole with Generation+1 and without a lease,
 	// if nothing else wrote meanwhile; else it begins again, so edit may run several times. An error of
 	// edit is returned as it is and nothing is written; edit itself decides what state allows what, and

@@ -51,7 +51,7 @@ type Task struct {
 	Until      time.Time // the lease's end
 	Generation int64     // begins at the time of the put in ms, 1 more per claim and per edit: fences every later write
 
-	Progress []Progress // per target; empty before the first attempt
+	Progress []Progress // per target, in their order; empty before the first attempt
 	Lapses   int        // leases in a row that ended unsettled
 	Flag     bool       // cancelled while blocked: it ends at its turn, without a call
 
@@ -68,16 +68,29 @@ type Task struct {
 // Leased reports whether the task is held by somebody at now.
 func (t Task) Leased(now time.Time) bool { return t.Lease != "" && now.Before(t.Until) }
 
-// progress returns what is known of the task's only target so far.
-func (t Task) progress() Progress {
-	if len(t.Progress) == 0 {
+// progress returns what is known of the task's i-th target so far.
+func (t Task) progress(i int) Progress {
+	if i >= len(t.Progress) {
 		return Progress{}
 	}
-	return t.Progress[0]
+	return t.Progress[i]
+}
+
+// attempts returns how many were counted; of several targets, at the one that had the most.
+func (t Task) attempts() int {
+	most := 0
+	for _, p := range t.Progress {
+		most = max(most, p.Attempts)
+	}
+	return most
 }
 
 // Progress is what is known of one target of a task. Every write bills the whole row, so it stays small.
 type Progress struct {
+	State   State     // of one of several targets: how it ended, "" while it is open
+	EndedAt time.Time // of one of several: when
+	NextAt  time.Time // of one of several that is open: when it is tried next; zero: at once
+
 	Attempts     int       // counted attempts of this run; waiting spends none
 	WaitingSince time.Time // since when the receiver has said "not yet" and nothing else
 	Last         []Attempt // the last five, oldest first

@@ -11,8 +11,8 @@ import (
 	"net/url"
 	"time"
 
-	"example.com/dispatch/functions/internal/signed"
 	"example.com/dispatch/functions/internal/wiring"
+	"example.com/dispatch/internal/signed"
 	"example.com/dispatch/pkg/dispatch"
 )
 

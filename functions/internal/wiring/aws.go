@@ -16,7 +16,9 @@ import (
 const (
 	DynamoDB       = "DYNAMODB"
 	Lambda         = "LAMBDA"
+	EventBridge    = "EVENTBRIDGE"
 	SecretsManager = "SECRETS_MANAGER"
+	StepFunctions  = "SFN"
 )
 
 const (
@@ -29,14 +31,15 @@ const (
 // AWS returns the configuration for a service's client, which keeps so many connections. It is made by hand,
 // because config.LoadDefaultConfig brings files, SSO, STS and IMDS along, at the expense of every cold start.
 func (e Environment) AWS(service string, connections int) aws.Config {
-	c := aws.Config{
-		Region:      e.get("AWS_REGION"),
-		Credentials: aws.CredentialsProviderFunc(e.credentials),
-		HTTPClient: awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
-			t.MaxIdleConns, t.MaxIdleConnsPerHost = connections, connections
-			t.IdleConnTimeout, t.ResponseHeaderTimeout = idleFor, answerTime
-		}),
-	}
+	return *e.Calling(service, awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+		t.MaxIdleConns, t.MaxIdleConnsPerHost = connections, connections
+		t.IdleConnTimeout, t.ResponseHeaderTimeout = idleFor, answerTime
+	}))
+}
+
+// Calling returns the configuration for calling a service with this client.
+func (e Environment) Calling(service string, client aws.HTTPClient) *aws.Config {
+	c := &aws.Config{Region: e.get("AWS_REGION"), Credentials: aws.CredentialsProviderFunc(e.credentials), HTTPClient: client}
 	for _, name := range []string{"AWS_ENDPOINT_URL_" + service, "AWS_ENDPOINT_URL"} {
 		if endpoint := e.get(name); endpoint != "" {
 			c.BaseEndpoint = &endpoint

@@ -26,9 +26,13 @@ type Environment struct {
 	SweepLimit     int                // SWEEP_LIMIT: hints of one sweep, at least 1
 	Precision      dispatch.Precision // PRECISION; second unless set
 
-	Sign            bool           // SIGN: there is a signing key, so that tasks may have claims
-	SigningKey      string         // SIGNING_KEY: a PEM text or a Secrets Manager secret's ARN; "" but in handle
-	Issuer          string         // ISSUER: the iss of what is signed
+	Sign                bool   // SIGN: there is a signing key, so that tasks may have claims
+	SigningKey          string // SIGNING_KEY: a PEM text or a Secrets Manager secret's ARN; "" but in handle
+	Issuer              string // ISSUER: the iss of what is signed
+	EventBus            string // EVENT_BUS: name or ARN of the EventBridge bus that is told of failures; "" for none, and but in handle
+	TargetFunctions     bool   // TARGET_FUNCTIONS: tasks may go to Lambda functions
+	TargetStateMachines bool   // TARGET_STATE_MACHINES: and to state machines
+
 	AllowedNetworks []netip.Prefix // ALLOWED_NETWORKS: CIDRs, by commas; may be called besides public addresses, over plain http too
 
 	get func(string) string
@@ -58,6 +62,11 @@ func Read(get func(string) string) (Environment, error) {
 		SigningKey:      get("SIGNING_KEY"),
 		Issuer:          get("ISSUER"),
 		AllowedNetworks: r.networks(),
+
+		EventBus: get("EVENT_BUS"),
+
+		TargetFunctions:     get("TARGET_FUNCTIONS") == "true",
+		TargetStateMachines: get("TARGET_STATE_MACHINES") == "true",
 
 		get: get,
 	}

@@ -31,11 +31,14 @@ func assign(r row, names []string, values row) string {
 		set = append(set, "#"+name+" = :"+name)
 		values[":"+name] = v
 	}
-	update := "SET " + strings.Join(set, ", ")
-	if len(remove) > 0 {
-		update += " REMOVE " + strings.Join(remove, ", ")
+	var update []string
+	if len(set) > 0 {
+		update = append(update, "SET "+strings.Join(set, ", "))
 	}
-	return update
+	if len(remove) > 0 {
+		update = append(update, "REMOVE "+strings.Join(remove, ", "))
+	}
+	return strings.Join(update, " ")
 }
 
 // condition is made of clauses, all of which must hold.

@@ -3,6 +3,7 @@ package dynamo_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -35,6 +36,9 @@ func TestWrites(t *testing.T) {
 		{"scheduled for later, delivered", []step{putLater, claimLater, deliver}, []float64{2, 1, 2}},
 		{"one retry", []step{put, claim, retry, claim, deliver}, []float64{2, 1, 3, 1, 2}},
 		{"one wait", []step{put, claim, wait, claim, deliver}, []float64{2, 1, 3, 1, 2}},
+		{"two targets", []step{put, claim, record, deliver}, []float64{2, 1, 1, 2}},
+		{"ten targets, one retried", []step{put, claim, record, record, record, record, record, record, record, record, record, retry, claim, deliver}, []float64{2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 3, 1, 2}},
+		{"a queue with limits", []step{put, handleLimited}, []float64{2, 1 + 1 + 2 + 1}},
 		{"failed, kept in the history", []step{put, claim, fail}, []float64{2, 1, 3}},
 		{"one lapse", []step{put, claim, lapse, deliver}, []float64{2, 1, 2, 2}},
 		{"put twice", []step{put, put}, []float64{2, 1}},
@@ -114,6 +118,33 @@ func settle(t *testing.T, s dynamo.Store, task *dispatch.Task) {
 func deliver(t *testing.T, s dynamo.Store, task *dispatch.Task) {
 	*task = delivered(*task)
 	settle(t, s, task)
+}
+
+// handleLimited takes from the limits, claims, settles and gives back.
+func handleLimited(t *testing.T, s dynamo.Store, task *dispatch.Task) {
+	h := dispatch.Handle{
+		Store: s, Retention: dispatch.DefaultRetention, Now: func() time.Time { return now }, Token: func() string { return "limited" },
+		Settings: func(context.Context) (dispatch.Settings, error) {
+			return dispatch.Settings{Queues: map[string]dispatch.QueueSettings{task.Queue: {Rate: 10, InFlight: 10}}}, nil
+		},
+		Send: func(context.Context, dispatch.Call) dispatch.Answer {
+			return dispatch.Answer{Status: 200, Said: dispatch.OutcomeDelivered}
+		},
+		Chance: func() float64 { return 0 }, Log: slog.New(slog.DiscardHandler),
+	}
+	if err := h.Run(t.Context(), []dispatch.Hint{task.Hint()}); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Get(t.Context(), []string{task.ID})[0].Task; !got.State.Final() {
+		t.Fatalf("%+v", got)
+	}
+}
+
+func record(t *testing.T, s dynamo.Store, task *dispatch.Task) {
+	task.Progress = append(task.Progress, dispatch.Progress{State: dispatch.Delivered, EndedAt: task.DueAt, Attempts: 1})
+	if err := s.Record(t.Context(), *task); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func retry(t *testing.T, s dynamo.Store, task *dispatch.Task) {

@@ -43,6 +43,12 @@ type Options struct {
 	TLS *tls.Config
 }
 
+// Everywhere returns the networks of all addresses: for calling endpoints that the operator has chosen, such as AWS's,
+// which are private addresses where a VPC has its own.
+func Everywhere() []netip.Prefix {
+	return []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)}
+}
+
 // New returns a client that follows no redirects and has no timeout but its requests' contexts. Its errors
 // wrap [ErrForbidden] or [ErrPlain] for an address that it may not call.
 func New(o Options) *http.Client { return newClient(o, newGuard(o.AllowedNetworks)) }

@@ -4,7 +4,7 @@
 // A rule knows
 //
 //	body                  what is sent: body.status == "paid", len(body.items) > 0; of a task with claims, those
-//	id, queue, group      the task's, as texts; identifier too
+//	id, queue, group      the task's, as texts; identifier and type too
 //	method, uri           of the call
 //	attempt, run          their numbers, from 1
 //	createdAt, dueAt      Unix seconds
@@ -109,6 +109,7 @@ type environment struct {
 	Queue      string `expr:"queue"`
 	Group      string `expr:"group"`
 	Identifier string `expr:"identifier"`
+	Type       string `expr:"type"`
 	Method     string `expr:"method"`
 	URI        string `expr:"uri"`
 	Attempt    int    `expr:"attempt"`
@@ -119,7 +120,7 @@ type environment struct {
 
 func known(c dispatch.Call) (environment, error) {
 	e := environment{
-		ID: c.Task.ID, Queue: c.Task.Queue, Group: c.Task.Group, Identifier: c.Doc.Identifier, Method: c.Doc.Method, URI: c.Doc.URI,
+		ID: c.Task.ID, Queue: c.Task.Queue, Group: c.Task.Group, Identifier: c.Doc.Identifier, Type: c.Doc.Type, Method: c.Doc.Method, URI: c.Doc.URI,
 		Attempt: c.Attempt, Run: c.Task.Run, CreatedAt: c.Doc.CreatedAt.Unix(), DueAt: c.Task.DueAt.Unix(),
 	}
 	content := c.Doc.Body

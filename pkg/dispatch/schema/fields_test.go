@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"example.com/dispatch/pkg/dispatch"
+	"example.com/dispatch/pkg/dispatch/rule"
 	"example.com/dispatch/pkg/dispatch/schema"
 )
 
@@ -82,8 +83,15 @@ func TestDefaultsAndExamples(t *testing.T) {
 		for _, name := range p.object(t).properties() {
 			field := p.object(t).child("properties", name).in(root)
 			given := func(v any) string {
-				if name == "uri" {
+				switch {
+				case name == "uri":
 					return strings.ReplaceAll(bare, "https://example.com/", fmt.Sprint(v))
+				case name == "name":
+					return strings.ReplaceAll(bare, `"name":"a"`, fmt.Sprintf("%q:%q", name, v))
+				case name == "type":
+					return strings.ReplaceAll(bare, uri, fmt.Sprintf("%q:%q", name, v))
+				case name == "targets":
+					return `{"routes":{"a":{"targets":` + encode(t, v) + `}}}`
 				}
 				return p.around(fmt.Sprintf("%q:%s", name, encode(t, v)))
 			}
@@ -119,9 +127,9 @@ func meaning(t *testing.T, input string) string {
 	t.Helper()
 	e, task := newEnqueue(), input
 	var made dispatch.Settings
-	if !strings.Contains(input, `"uri"`) {
+	if strings.Contains(input, `"queues"`) || strings.Contains(input, `"routes"`) || !strings.Contains(input, `"uri"`) {
 		var err error
-		if made, err = dispatch.ParseSettings([]byte(input)); err != nil {
+		if made, err = dispatch.ParseSettings([]byte(input), rule.Check); err != nil {
 			t.Fatal(err)
 		}
 		e.Settings = func(context.Context) (dispatch.Settings, error) { return made, nil }
@@ -131,13 +139,17 @@ func meaning(t *testing.T, input string) string {
 				task = fmt.Sprintf(`{%s,"queue":%q}`, uri, name)
 			}
 		}
+		for name := range made.Routes {
+			task = fmt.Sprintf(`{"type":%q}`, name)
+		}
 	}
 	receipts, faults := enqueued(t, e, task)
 	if faults != nil {
 		t.Fatalf("%s: %v", input, faults)
 	}
 	row := e.Store.Get(t.Context(), []string{receipts.Tasks[0].ID})[0].Task
-	row.Hash = nil // of what was written
+	row.Hash = nil    // of what was written
+	made.Routes = nil // as they were written; the row has what they mean
 	for name, q := range made.Queues {
 		q.Defaults.Attempts = nil // as they were written; the row has what they mean
 		made.Queues[name] = q
@@ -145,10 +157,12 @@ func meaning(t *testing.T, input string) string {
 	return encode(t, made) + encode(t, row) + string(row.Doc)
 }
 
-// One definition stands in two files, because each must be complete in itself.
-func TestAttemptsAreTheSameEverywhere(t *testing.T) {
-	if a, b := read(t, schema.Task()).child("$defs", "attempts"), read(t, schema.Settings()).child("$defs", "attempts"); !reflect.DeepEqual(a, b) || a == nil {
-		t.Error("attempts differ between task.json and settings.json")
+// Some definitions stand in two files, because each must be complete in itself.
+func TestDefinitionsAreTheSameEverywhere(t *testing.T) {
+	for _, name := range []string{"attempts", "uri", "toARN", "headers", "format", "httpTimeout", "successCodes", "stopCodes", "waitCodes", "codes", "given"} {
+		if a, b := read(t, schema.Task()).child("$defs", name), read(t, schema.Settings()).child("$defs", name); !reflect.DeepEqual(a, b) || a == nil {
+			t.Errorf("%s differs between task.json and settings.json", name)
+		}
 	}
 }
 

@@ -25,13 +25,15 @@ var noon = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 // settings have one queue of each kind.
 var settings = dispatch.Settings{Queues: map[string]dispatch.QueueSettings{
 	"default": {Lanes: 1}, "bulk": {Lanes: 1}, "old": {Lanes: 1, Retired: true},
+}, Routes: map[string]dispatch.Route{
+	"invoice.*": {Targets: []json.RawMessage{[]byte(`{"name":"a",` + uri + `}`), []byte(`{"name":"b",` + uri + `}`)}},
 }}
 
 // newEnqueue returns the verb as a deployment has it in which everything is allowed.
 func newEnqueue() *dispatch.Enqueue {
 	return &dispatch.Enqueue{
 		Store: &storetest.Memory{}, Settings: func(context.Context) (dispatch.Settings, error) { return settings, nil },
-		Retention: dispatch.DefaultRetention, AllowHTTP: true, CanSign: true, CheckRule: rule.Check,
+		Retention: dispatch.DefaultRetention, AllowHTTP: true, CanSign: true, CheckRule: rule.Check, CheckARN: func(dispatch.ARN) error { return nil },
 		Now: func() time.Time { return noon }, Log: slog.New(slog.DiscardHandler),
 	}
 }
@@ -46,7 +48,7 @@ func enqueued(t fataler, e *dispatch.Enqueue, input string) (dispatch.Receipts, 
 // configured returns what the parser finds wrong with settings.
 func configured(t fataler, input string) []dispatch.Fault {
 	t.Helper()
-	_, err := dispatch.ParseSettings([]byte(input))
+	_, err := dispatch.ParseSettings([]byte(input), rule.Check)
 	return faultsOf(t, input, err)
 }
 
@@ -165,7 +167,7 @@ func places() []place {
 	tasks := func(t fataler, input string) []dispatch.Fault { _, f := enqueued(t, newEnqueue(), input); return f }
 	within := func(before, after string) func(string) string {
 		return func(fields string) string {
-			if fields != "" && strings.HasSuffix(before, `"`) {
+			if fields != "" && (strings.HasSuffix(before, `"`) || strings.HasSuffix(before, `]`)) {
 				fields = "," + fields
 			}
 			return before + fields + after
@@ -180,6 +182,9 @@ func places() []place {
 		{"settings", schema.Settings(), nil, within(`{`, `}`), configured},
 		{"queue", schema.Settings(), []string{"$defs", "queue"}, within(`{"queues":{"q":{`, `}}}`), configured},
 		{"defaults", schema.Settings(), []string{"$defs", "defaults"}, within(`{"queues":{"q":{"defaults":{`, `}}}}`), configured},
+		{"route", schema.Settings(), []string{"$defs", "route"}, within(`{"routes":{"a":{"targets":[{"name":"a",`+uri+`}]`, `}}}`), configured},
+		{"target", schema.Settings(), []string{"$defs", "target"}, within(`{"routes":{"a":{"targets":[{"name":"a",`+uri, `}]}}}`), configured},
+		{"attempts of a target", schema.Settings(), []string{"$defs", "attempts"}, within(`{"routes":{"a":{"targets":[{"name":"a",`+uri+`,"attempts":{`, `}}]}}}`), configured},
 		{"attempts of a queue", schema.Settings(), []string{"$defs", "attempts"}, within(`{"queues":{"q":{"defaults":{"attempts":{`, `}}}}}`), configured},
 	}
 }

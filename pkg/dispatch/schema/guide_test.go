@@ -46,13 +46,19 @@ func TestGuide(t *testing.T) {
 		var faults []dispatch.Fault
 		var invalid error
 		switch {
-		case has("uri"):
+		case has("uri") || has("type"):
 			kind, invalid = "task", task.Validate(decode(t, block))
 			_, faults = enqueued(t, newEnqueue(), block)
-		case has("queues"):
+		case has("queues") || has("routes"):
 			kind, invalid, faults = "settings", config.Validate(decode(t, block)), configured(t, block)
 		case has("existing"), has("title"):
 			kind, invalid = "answer", answer.Validate(decode(t, block))
+		case has("detail-type"):
+			kind = "event"
+			full := dispatch.Event{Kind: dispatch.TaskFailed, ID: "i", Queue: "q", Run: 1, State: "s", Reason: "r", Attempts: 1, Group: "g", Identifier: "l", Type: "t", Target: "a"}
+			if got, want := paths(t, encode(t, first["detail"])), paths(t, encode(t, full)); !slices.Equal(got, want) || first["detail-type"] != string(full.Kind) {
+				t.Errorf("an event carries %v\nthe guide says %v", want, got)
+			}
 		case has("endedAt"):
 			kind = "callback"
 			if got, want := paths(t, block), paths(t, string(told(t))); !slices.Equal(got, want) {
@@ -64,7 +70,7 @@ func TestGuide(t *testing.T) {
 			t.Errorf("%s: parser %v, schema %v:\n%s", kind, faults, invalid, block)
 		}
 	}
-	if found["task"] < 12 || found["settings"] != 1 || found["answer"] != 2 || found["callback"] != 1 {
+	if found["task"] < 12 || found["settings"] != 2 || found["answer"] != 2 || found["callback"] != 1 || found["event"] != 1 {
 		t.Errorf("blocks: %v", found)
 	}
 }

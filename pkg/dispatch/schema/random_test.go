@@ -151,10 +151,14 @@ func (d drawer) object(n node) string {
 	required, _ := n["required"].([]any)
 	properties := n.child("properties")
 	var fields []string
+	asked := d.askedBy(properties)
 	for _, name := range slices.Sorted(maps.Keys(properties)) {
 		likely := 6
-		if slices.Contains(required, any(name)) {
+		switch {
+		case slices.Contains(required, any(name)) || name == asked:
 			likely = 1
+		case asked == "type" && slices.Contains(targets, name) && !d.astray(), asked == "uri" && name == "type":
+			continue
 		}
 		if d.oneIn(likely) && !(likely == 1 && d.astray()) {
 			fields = append(fields, fmt.Sprintf("%q:%s", name, d.value(properties.child(name))))
@@ -176,6 +180,21 @@ func (d drawer) object(n node) string {
 		fields = append(fields, `"other":1`)
 	}
 	return "{" + strings.Join(fields, ",") + "}"
+}
+
+// targets are the fields that a task with a type leaves to the targets of its route.
+var targets = []string{"uri", "method", "headers", "format", "successCodes", "successCode", "stopCodes", "waitCodes", "attempts", "httpTimeout"}
+
+// askedBy draws by which field a task says where it goes; "" for what is no task.
+func (d drawer) askedBy(properties node) string {
+	switch {
+	case properties.child("uri") == nil || properties.child("type") == nil:
+		return ""
+	case d.oneIn(4):
+		return "type"
+	default:
+		return "uri"
+	}
 }
 
 // number draws one at or about a limit, or between them.

@@ -213,9 +213,9 @@ func TestWholeInputs(t *testing.T) {
 	}
 }
 
-// The examples for enqueue beside the functions are what both accept.
+// The examples for enqueue beside the functions are what both accept, and so are the settings.
 func TestEvents(t *testing.T) {
-	validator, found := compile(t, schema.Task()), 0
+	validator, config, found := compile(t, schema.Task()), compile(t, schema.Settings()), 0
 	names, err := filepath.Glob("../../../events/*.json")
 	if err != nil {
 		t.Fatal(err)
@@ -228,7 +228,14 @@ func TestEvents(t *testing.T) {
 		input := string(text)
 		_, faults := enqueued(t, newEnqueue(), input)
 		invalid := validator.Validate(decode(t, input))
-		if !strings.Contains(input, `"uri"`) { // another function's
+		if strings.Contains(input, `"queues"`) {
+			if faults, invalid := configured(t, input), config.Validate(decode(t, input)); faults != nil || invalid != nil {
+				t.Errorf("%s: parser %v, schema %v", name, faults, invalid)
+			}
+			continue
+		}
+		fields, _ := decode(t, input).(map[string]any)
+		if fields["uri"] == nil && fields["type"] == nil && fields["tasks"] == nil { // another function's, or one that carries tasks
 			if faults == nil || invalid == nil {
 				t.Errorf("%s: parser %v, schema %v, though it is no task", name, faults, invalid)
 			}

@@ -119,6 +119,19 @@ func (m *Memory) Settle(ctx context.Context, t dispatch.Task, callbacks ...dispa
 	return next, err
 }
 
+// Record implements [dispatch.Store].
+func (m *Memory) Record(ctx context.Context, t dispatch.Task) error {
+	return m.locked(ctx, func() error {
+		row, there := m.tasks[t.ID]
+		if !there || t.Lease == "" || row.Lease != t.Lease || row.Generation != t.Generation {
+			return fmt.Errorf("recording task %q: %w", t.ID, dispatch.ErrLeaseLost)
+		}
+		row.Progress = copied(t).Progress
+		m.tasks[t.ID] = row
+		return nil
+	})
+}
+
 // Edit implements [dispatch.Store].
 func (m *Memory) Edit(ctx context.Context, id string, edit func(*dispatch.Task) error) (dispatch.Task, dispatch.Hint, error) {
 	for {

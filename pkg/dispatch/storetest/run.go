@@ -27,6 +27,7 @@ func Run(t *testing.T, open func(t *testing.T) dispatch.Store) {
 		{"Claim", testClaim},
 		{"Lapse", testLapse},
 		{"Settle", testSettle},
+		{"Record", testRecord},
 		{"Edit", testEdit},
 		{"Group", testGroup},
 		{"GroupWrite", testGroupWrite},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"example.com/dispatch/pkg/dispatch"
+	"example.com/dispatch/pkg/dispatch/signature"
 )
 
 const (
@@ -32,14 +33,9 @@ func (h HTTP) body(c dispatch.Call) (content []byte, contentType string, err err
 	if d.Method == http.MethodGet || d.Method == http.MethodDelete && len(d.Body) == 0 && len(d.Claims) == 0 {
 		return nil, "", nil
 	}
-	token := ""
-	if len(d.Claims) > 0 {
-		if h.Signer == nil {
-			return nil, "", errNoKey
-		}
-		if token, err = h.Signer.SignClaims(d.Claims, c.Task.ExpireAt, c.Timeout); err != nil {
-			return nil, "", err
-		}
+	token, err := token(c, h.Signer)
+	if err != nil {
+		return nil, "", err
 	}
 	if d.Format != dispatch.Raw {
 		return envelope(c, token), typeJSON, nil
@@ -58,11 +54,23 @@ func (h HTTP) body(c dispatch.Call) (content []byte, contentType string, err err
 	}
 }
 
-// envelope writes the body around the request. The body is JSON already; ids and tokens hold nothing that
+// token returns the JWT of a call's claims, "" if it has none.
+func token(c dispatch.Call, signer *signature.Signer) (string, error) {
+	switch {
+	case len(c.Doc.Claims) == 0:
+		return "", nil
+	case signer == nil:
+		return "", errNoKey
+	default:
+		return sender(signer, c).SignClaims(c.Doc.Claims, c.Task.ExpireAt, c.Timeout)
+	}
+}
+
+// envelope writes the body around the request. The body is JSON already; ids, types and tokens hold nothing that
 // JSON would escape.
 func envelope(c dispatch.Call, token string) []byte {
-	const around = 256 // more than everything but the id and the request takes
-	b := make([]byte, 0, around+len(c.Doc.Body)+len(token)+len(c.Task.ID))
+	const around = 256 // more than everything but the names and the request takes
+	b := make([]byte, 0, around+len(c.Doc.Body)+len(token)+len(c.Task.ID)+len(c.Doc.Type))
 	b = append(b, `{"request":`...)
 	switch {
 	case token != "":
@@ -76,6 +84,10 @@ func envelope(c dispatch.Call, token string) []byte {
 	}
 	b = append(b, `,"__task":{"id":"`...)
 	b = append(b, c.Task.ID...)
+	if c.Doc.Type != "" {
+		b = append(b, `","type":"`...)
+		b = append(b, c.Doc.Type...)
+	}
 	b = append(b, `","createdAt":"`...)
 	b = c.Doc.CreatedAt.UTC().AppendFormat(b, time.RFC3339Nano)
 	b = append(b, `","attempt":{"number":`...)

@@ -15,6 +15,7 @@ import (
 	"time"
 	"unicode"
 
+	"example.com/dispatch/internal/signed"
 	"example.com/dispatch/pkg/dispatch"
 	"example.com/dispatch/pkg/dispatch/egress"
 )
@@ -31,6 +32,7 @@ func failure(ctx context.Context, timeout time.Duration, err error) string {
 	}{
 		{egress.ErrPlain, "address not allowed over http:, use https:"},
 		{egress.ErrForbidden, "address not allowed"},
+		{signed.ErrCredentials, signed.ErrCredentials.Error()},
 		{syscall.ECONNREFUSED, "connection refused"},
 		{syscall.EHOSTUNREACH, "host unreachable"},
 		{syscall.ENETUNREACH, "network unreachable"},
@@ -52,7 +54,7 @@ func failure(ctx context.Context, timeout time.Duration, err error) string {
 	if n, ok := errors.AsType[net.Error](err); ok && n.Timeout() {
 		return "timeout while connecting"
 	}
-	return oneLine(inner(err))
+	return line(inner(err).Error())
 }
 
 // brokenOff says why an answer's body could not be read.
@@ -112,11 +114,12 @@ func inner(err error) error {
 	return err
 }
 
-func oneLine(err error) string {
+// line makes one short line of a text.
+func line(text string) string {
 	return dispatch.Shorten(strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return ' '
 		}
 		return r
-	}, err.Error()))
+	}, text))
 }

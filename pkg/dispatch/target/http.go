@@ -1,5 +1,6 @@
 // Package target makes the calls: it turns a task's attempt into a request, and what came of it into an
-// answer. One call of Send puts at most one request on the wire.
+// answer. One call of Send puts at most one request on the wire, and before it, where a state machine is not known yet,
+// one that only asks what it is.
 package target
 
 import (

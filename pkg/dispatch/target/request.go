@@ -51,7 +51,7 @@ func (h HTTP) request(ctx context.Context, c dispatch.Call) (*http.Request, erro
 	header.set(idempotencyKey, c.IdempotencyKey())
 	header.set(attemptHeader, strconv.Itoa(c.Attempt))
 	if h.Signer != nil {
-		token, err := h.Signer.SignCallTo(r.URL, signature.Call{
+		token, err := sender(h.Signer, c).SignCallTo(r.URL, signature.Call{
 			Task: c.Task.ID, Attempt: c.Attempt, Generation: c.Task.Generation, Method: r.Method,
 		}, body, c.Timeout)
 		if err != nil {
@@ -61,6 +61,15 @@ func (h HTTP) request(ctx context.Context, c dispatch.Call) (*http.Request, erro
 	}
 	r.Header = header.values
 	return r, nil
+}
+
+// sender returns the signer of a call: by its target's sender, where that has one.
+func sender(signer *signature.Signer, c dispatch.Call) signature.Signer {
+	s := *signer
+	if c.Doc.Sender != "" {
+		s.Issuer = c.Doc.Sender
+	}
+	return s
 }
 
 // emptyBody keeps net/http from sending an empty reader in chunks (POST), or looking into it from a

@@ -123,6 +123,50 @@ func TestReceiversCanVerify(t *testing.T) {
 	}
 }
 
+// A target's sender is the issuer of what is signed for it, and nothing else of the signer changes.
+func TestSenderIsTheIssuer(t *testing.T) {
+	s := newSigner(t)
+	for _, change := range []func(*dispatch.Call){
+		func(c *dispatch.Call) { c.Doc.Sender = "billing" },
+		func(c *dispatch.Call) {
+			c.Doc.Sender, c.Doc.Body, c.Doc.Claims, c.Doc.Format = "billing", nil, []byte(`{}`), dispatch.Raw
+		},
+	} {
+		got, origin, a := receive(t, s, change)
+		if a.Status != 200 {
+			t.Fatalf("%+v", a)
+		}
+		v := signature.Verifier{Keys: signature.JWKS{Keys: []signature.JWK{s.Key.Public()}}, Issuer: "billing", Origin: origin}
+		if _, err := v.VerifyRequest(got.Request, got.body); err != nil {
+			t.Error(err)
+		}
+		if v.Issuer = s.Issuer; s.Issuer == "billing" {
+			t.Error("the signer has changed")
+		}
+		if _, err := v.VerifyRequest(got.Request, got.body); err == nil {
+			t.Error("it is the service's own")
+		}
+		if token := string(got.body); !strings.HasPrefix(token, "{") {
+			claims := jwt.MapClaims{}
+			if _, _, err := jwt.NewParser().ParseUnverified(token, claims); err != nil || claims["iss"] != "billing" {
+				t.Errorf("%v, %v", claims, err)
+			}
+		}
+	}
+}
+
+func TestEnvelopeHasTheType(t *testing.T) {
+	for kind, want := range map[string]string{"": "", "invoice.created": "invoice.created"} {
+		got, _, _ := receive(t, nil, func(c *dispatch.Call) { c.Doc.Type = kind })
+		var e struct {
+			Task struct{ Type string } `json:"__task"`
+		}
+		if err := json.Unmarshal(got.body, &e); err != nil || e.Task.Type != want || kind == "" && strings.Contains(string(got.body), "type") {
+			t.Errorf("%s, %v", got.body, err)
+		}
+	}
+}
+
 func TestClaimsAreSent(t *testing.T) {
 	s, expireAt := newSigner(t), time.Now().Add(time.Hour).Truncate(time.Second)
 	for _, format := range []dispatch.Format{dispatch.Envelope, dispatch.Raw} {

@@ -87,6 +87,9 @@ func (a *admission) admit(ctx context.Context, c dispatch.Call) (done func(), ok
 }
 
 func originOf(uri string) string {
+	if dispatch.IsARN(uri) {
+		return uri // each is a receiver of its own
+	}
 	u, err := url.Parse(uri)
 	if err != nil {
 		return ""

@@ -43,6 +43,25 @@ func TestAHungReceiverStopsNoOther(t *testing.T) {
 	})
 }
 
+// Functions have one endpoint, and are receivers of their own all the same.
+func TestAHungFunctionStopsNoOther(t *testing.T) {
+	toFunction := func(task *dispatch.Task) {
+		task.Doc = []byte(strings.NewReplacer("https://", "arn:aws:lambda:eu-west-1:123456789012:function:", `/"`, `"`).Replace(string(task.Doc)))
+	}
+	in(t, 8, func(ctx context.Context, c dispatch.Call) dispatch.Answer {
+		if strings.HasSuffix(c.Doc.URI, ":function:hung") {
+			return slowly(ctx, time.Hour, 200)
+		}
+		return slowly(ctx, 10*time.Millisecond, 200)
+	}, func(t *testing.T, r rig) {
+		r.enqueue("hung", 200, toFunction)
+		r.enqueue("well", 50, toFunction)
+		r.until(15*time.Second, "all of the other's delivered before the first of the hung ones ends", func() bool {
+			return r.in(dispatch.Delivered, "well") == 50
+		})
+	})
+}
+
 func TestOneFastReceiverIsPutOffNothing(t *testing.T) {
 	in(t, 8, func(ctx context.Context, c dispatch.Call) dispatch.Answer {
 		return slowly(ctx, 5*time.Millisecond, 204)

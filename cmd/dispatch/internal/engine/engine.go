@@ -29,6 +29,8 @@ type Options struct {
 	Retention time.Duration                                        // how long final rows stay, at least dispatch.MinRetention
 	AllowHTTP bool                                                 // plain http targets, besides https
 	CanSign   bool                                                 // there is a key for claims
+	CheckARN  func(dispatch.ARN) error                             // says why no task may go there; nil: tasks go to URLs only
+	Notify    func(context.Context, dispatch.Event)                // is told of failures; nil: the log alone is
 	Now       func() time.Time                                     // nil: time.Now
 	Log       *slog.Logger
 }
@@ -79,12 +81,12 @@ func New(o Options) *Engine {
 	}
 	e.Editor = &dispatch.Editor{Store: o.Store, Settings: e.Settings, Invoke: e.Offer, Retention: o.Retention, Now: o.Now}
 	e.handle = &dispatch.Handle{
-		Store: handing{o.Store, e.successors}, Settings: e.Settings, Send: o.Send, Admit: e.admission.admit, Rule: rule.Allows,
+		Store: handing{o.Store, e.successors}, Settings: e.Settings, Send: o.Send, Admit: e.admission.admit, Rule: rule.Allows, Notify: o.Notify,
 		Retention: o.Retention, Now: o.Now, Token: rand.Text, Chance: mathrand.Float64, Log: o.Log,
 	}
 	e.Enqueue = &dispatch.Enqueue{
 		Store: o.Store, Settings: e.Settings, Invoke: e.Offer, Retention: o.Retention, TasksPerHandle: 1,
-		AllowHTTP: o.AllowHTTP, CanSign: o.CanSign, CheckRule: rule.Check, Now: o.Now, Log: o.Log,
+		AllowHTTP: o.AllowHTTP, CanSign: o.CanSign, CheckRule: rule.Check, CheckARN: o.CheckARN, Now: o.Now, Log: o.Log,
 	}
 	e.sweep = dispatch.Sweep{
 		Store: sightings{o.Store, e.admission}, Settings: e.Settings, Invoke: e.await,

@@ -97,7 +97,7 @@ func (r rig) chain(group, fields string, n int) {
 // save changes the settings, as another process does.
 func (r rig) save(text string) {
 	r.t.Helper()
-	s, err := dispatch.ParseSettings([]byte(text))
+	s, err := dispatch.ParseSettings([]byte(text), nil)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"example.com/dispatch/cmd/dispatch/internal/engine"
+	"example.com/dispatch/internal/function"
 )
 
 // Pattern is the route that [Handler] answers.
@@ -36,17 +37,8 @@ type Handler struct {
 	Log    *slog.Logger
 }
 
-// failure is a function's own error, as Lambda reports it.
-type failure struct {
-	Message string `json:"errorMessage"`
-	Type    string `json:"errorType"`
-}
-
-// Error returns the message.
-func (f *failure) Error() string { return f.Message }
-
-// function answers an event.
-type function func(ctx context.Context, requestID string, event []byte) ([]byte, error)
+// invoked answers an event; its own errors are each a *function.Error.
+type invoked func(ctx context.Context, requestID string, event []byte) ([]byte, error)
 
 // ServeHTTP implements [http.Handler].
 func (h Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -93,7 +85,7 @@ func (h Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (h Handler) find(name string) (function, bool) {
+func (h Handler) find(name string) (invoked, bool) {
 	switch functionName(name) {
 	case "EnqueueFunction":
 		return h.enqueue, true
@@ -116,7 +108,7 @@ func functionName(s string) string {
 }
 
 // call answers once the function has ended.
-func (h Handler) call(w http.ResponseWriter, r *http.Request, f function, requestID string, event []byte) {
+func (h Handler) call(w http.ResponseWriter, r *http.Request, f invoked, requestID string, event []byte) {
 	ctx, cancel := context.WithTimeout(r.Context(), answerTime)
 	defer cancel()
 	// A call may take longer than the server gives an answer.
@@ -127,9 +119,9 @@ func (h Handler) call(w http.ResponseWriter, r *http.Request, f function, reques
 	header := w.Header()
 	header.Set("X-Amz-Executed-Version", "$LATEST")
 	if err != nil {
-		own, ok := errors.AsType[*failure](err)
+		own, ok := errors.AsType[*function.Error](err)
 		if !ok {
-			own = &failure{Message: err.Error(), Type: "Error"}
+			own = &function.Error{Message: err.Error(), Type: "Error"}
 		}
 		if answer, err = json.Marshal(own); err != nil {
 			refuse(w, http.StatusInternalServerError, "ServiceException", "the function's error could not be encoded")
@@ -143,9 +135,9 @@ func (h Handler) call(w http.ResponseWriter, r *http.Request, f function, reques
 
 // event answers 202 once the event cannot be lost: tasks are on the disk by then. The function's own errors
 // are not the caller's to see, except that nothing was stored: then the caller must keep the event.
-func (h Handler) event(w http.ResponseWriter, r *http.Request, f function, requestID string, event []byte) {
+func (h Handler) event(w http.ResponseWriter, r *http.Request, f invoked, requestID string, event []byte) {
 	_, err := f(r.Context(), requestID, event)
-	if own, ok := errors.AsType[*failure](err); ok && own.Type != notStored {
+	if own, ok := errors.AsType[*function.Error](err); ok && own.Type != function.NotStored {
 		h.Log.LogAttrs(r.Context(), slog.LevelWarn, "an event's function failed", slog.String("request", requestID),
 			slog.String("function", functionName(r.PathValue("function"))), slog.String("type", own.Type), slog.String("error", own.Message))
 		err = nil

@@ -61,7 +61,9 @@ func (q Query) wants(t dispatch.Task) bool {
 	if t.State == dispatch.Held { // what was not attempted expired before: the row does not say when
 		for _, p := range t.Progress {
 			for _, a := range p.Last {
-				at = a.At
+				if a.At.After(at) {
+					at = a.At
+				}
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"strings"
@@ -149,5 +150,49 @@ func TestRuleSkips(t *testing.T) {
 	r.call("POST", "/tasks", `{"id": "a", "uri": "`+url+`", "body": {"paid": false}, "when": "body.paid"}`)
 	if got := r.await("a", dispatch.Skipped); !strings.Contains(got.Reason, "body.paid") {
 		t.Errorf("%q does not say which rule", got.Reason)
+	}
+}
+
+// A task with a type goes to every target of its route; only what failed is called again, by itself and by hand.
+func TestTypeGoesToItsTargets(t *testing.T) {
+	var mu sync.Mutex
+	calls := map[string]int{}
+	url := target(t, func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		key := r.Header.Get("Idempotency-Key")
+		if calls[key]++; key == "one/b" || key == "one/c" && calls[key] == 1 {
+			w.WriteHeader(500)
+		}
+	})
+	r := start(t, nil)
+	routes := `{"version":0,"routes":{"invoice.*":{"targets":[{"name":"a","uri":"` + url + `"},
+		{"name":"b","uri":"` + url + `","attempts":{"limit":1}},{"name":"c","uri":"` + url + `","attempts":{"interval":1}},{"name":"d","uri":"` + url + `","when":"body.x > 1"}]}}}`
+	if status, _, body := r.call("PUT", "/settings", routes); status != 200 || !strings.Contains(body, `"invoice.*"`) {
+		t.Fatal(status, body)
+	}
+	if status, _, body := r.call("POST", "/tasks", `{"id":"none","type":"order.paid"}`); status != 400 || !strings.Contains(body, `known are invoice.*`) {
+		t.Error(status, body)
+	}
+	if status, _, body := r.call("POST", "/tasks", `{"id":"one","type":"invoice.paid","body":{"x":1}}`); status >= 300 {
+		t.Fatal(status, body)
+	}
+	if got := r.await("one", dispatch.Exhausted); got.Reason != "b: attempt 1 of 1 failed: status 500" {
+		t.Errorf("because of %q", got.Reason)
+	}
+	if status, _, body := r.call("POST", "/tasks/one/retry", ""); status != 200 {
+		t.Fatal(status, body)
+	}
+	r.await("one", dispatch.Delivered)
+	_, _, shown := r.call("GET", "/tasks/one", "")
+	for _, want := range []string{`"type":"invoice.paid"`, `"name":"d","state":"skipped"`, `"name":"b","state":"delivered"`} {
+		if !strings.Contains(strings.NewReplacer(": ", ":", "\n", "", " ", "").Replace(shown), want) {
+			t.Errorf("it does not show %s:\n%s", want, shown)
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if want := map[string]int{"one/a": 1, "one/b": 1, "one/c": 2, "one/2/b": 1}; !maps.Equal(calls, want) {
+		t.Errorf("calls %v, want %v", calls, want)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -41,6 +42,8 @@ func TestInvokeWithTheSDK(t *testing.T) {
 		{"by ARN", "arn:aws:lambda:eu-west-1:123456789012:function:EnqueueFunction", task("four"), "", 200, "", `"four"`},
 		{"by ARN with a qualifier", "arn:aws:lambda:eu-west-1:123456789012:function:EnqueueFunction:live", task("five"), "", 200, "", `"five"`},
 		{"by partial ARN", "123456789012:function:EnqueueFunction", task("six"), "", 200, "", `"six"`},
+		{"an event of EventBridge", "EnqueueFunction", `{"id": "17793124-05d4-b198-2fde-7ededc63b103", "detail-type": "Paid", "source": "com.example", "detail": ` + task("bridged") + `}`, "", 200, "", `"id":"bridged"`},
+		{"messages of SQS", "EnqueueFunction", messages(task("queued"), `{}`), "", 200, "", `{"batchItemFailures":[{"itemIdentifier":"00000000-0000-0000-0000-000000000001"}]}`},
 		{"an event", "EnqueueFunction", task("event"), types.InvocationTypeEvent, 202, "", ""},
 		{"a dry run", "EnqueueFunction", task("dry"), types.InvocationTypeDryRun, 204, "", ""},
 		{"faults", "EnqueueFunction", `{"uri": 7, "id": "/"}`, "", 200, "InvalidInput", `\"pointer\":\"#/uri\"`},
@@ -71,12 +74,21 @@ func TestInvokeWithTheSDK(t *testing.T) {
 			}
 		})
 	}
-	for _, id := range []string{"one", "two", "three", "four", "five", "six", "event"} {
+	for _, id := range []string{"one", "two", "three", "four", "five", "six", "bridged", "queued", "event"} {
 		r.await(id, dispatch.Delivered)
 	}
 	if got := r.Store.Get(t.Context(), []string{"dry"})[0]; !errors.Is(got.Err, dispatch.ErrNotFound) {
 		t.Errorf("a dry run stored its task: %v", got.Err)
 	}
+}
+
+// messages is an event of SQS with these bodies.
+func messages(bodies ...string) string {
+	var records []string
+	for i, body := range bodies {
+		records = append(records, fmt.Sprintf(`{"messageId": "00000000-0000-0000-0000-%012d", "eventSource": "aws:sqs", "body": %q}`, i, body))
+	}
+	return `{"Records": [` + strings.Join(records, ",") + `]}`
 }
 
 func TestInvokeRefusesAsLambdaDoes(t *testing.T) {

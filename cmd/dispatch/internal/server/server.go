@@ -32,6 +32,10 @@ type Options struct {
 	Issuer   string         // the iss of what is signed
 	Networks []netip.Prefix // that may be called besides public addresses, over plain http too
 
+	AWS      *target.AWS                           // calls Lambda functions and state machines; nil: nobody does
+	CheckARN func(dispatch.ARN) error              // says why no task may go there; nil: tasks go to URLs only
+	Notify   func(context.Context, dispatch.Event) // is told of failures; nil: the log alone is
+
 	Workers   int           // tasks in flight at once, at least 1
 	Retention time.Duration // how long final rows stay, at least dispatch.MinRetention
 	Grace     time.Duration // what calls in flight get to end when the server stops
@@ -96,8 +100,8 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	}
 	s.client = egress.New(egress.Options{AllowedNetworks: o.Networks, Workers: o.Workers})
 	s.Engine = engine.New(engine.Options{
-		Store: s.Store, Send: target.HTTP{Client: s.client, Signer: signer}.Send, Workers: o.Workers,
-		Retention: o.Retention, AllowHTTP: len(o.Networks) > 0, CanSign: signer != nil, Log: o.Log,
+		Store: s.Store, Send: target.Sender{HTTP: target.HTTP{Client: s.client, Signer: signer}, AWS: o.AWS}.Send, Workers: o.Workers,
+		Retention: o.Retention, AllowHTTP: len(o.Networks) > 0, CanSign: signer != nil, CheckARN: o.CheckARN, Notify: o.Notify, Log: o.Log,
 	})
 	s.http = s.newHTTP(signer)
 	return s, nil

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"example.com/dispatch/pkg/dispatch"
+	"example.com/dispatch/pkg/dispatch/rule"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -16,6 +17,7 @@ import (
 type File struct {
 	Version int64                             `json:"version"` // 0: none were ever saved
 	Queues  map[string]dispatch.QueueSettings `json:"queues"`
+	Routes  map[string]dispatch.Route         `json:"routes,omitempty"`
 }
 
 // AnyVersion is the version of settings that overwrite whatever there is.
@@ -24,14 +26,14 @@ const AnyVersion = -1
 // Load reads the settings from the store.
 func Load(ctx context.Context, store dispatch.Store) (File, error) {
 	s, version, err := dispatch.LoadSettings(ctx, store)
-	return File{version, s.Queues}, err
+	return File{version, s.Queues, s.Routes}, err
 }
 
 // Parse reads settings as a person writes them, with a version or without: AnyVersion then. The error is an
 // *InvalidInput with every fault.
 func Parse(text []byte) (File, error) {
 	version, rest, faults := cutVersion(text)
-	s, err := dispatch.ParseSettings(rest)
+	s, err := dispatch.ParseSettings(rest, rule.Check)
 	if invalid, ok := errors.AsType[*dispatch.InvalidInput](err); ok {
 		faults = append(faults, invalid.Faults...)
 	} else if err != nil {
@@ -40,7 +42,7 @@ func Parse(text []byte) (File, error) {
 	if len(faults) > 0 {
 		return File{}, &dispatch.InvalidInput{Faults: faults}
 	}
-	return File{version, s.Queues}, nil
+	return File{version, s.Queues, s.Routes}, nil
 }
 
 // cutVersion takes the version out of an object. What is no object is returned as it is.
@@ -62,7 +64,7 @@ func cutVersion(text []byte) (version int64, rest []byte, faults []dispatch.Faul
 
 // Save writes the settings over the version they were made from, and returns the new one.
 func (f File) Save(ctx context.Context, store dispatch.Store) (File, error) {
-	s := dispatch.Settings{Queues: f.Queues}
+	s := dispatch.Settings{Queues: f.Queues, Routes: f.Routes}
 	var err error
 	if f.Version == AnyVersion {
 		f.Version, err = dispatch.SaveSettings(ctx, store, s)

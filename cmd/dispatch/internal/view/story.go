@@ -31,12 +31,9 @@ func Story(w io.Writer, v Task, now time.Time) error {
 	if !v.ExpireAt.IsZero() {
 		line("expires", "%s", instant(v.ExpireAt, now))
 	}
-	for i, a := range v.History {
-		name := "attempts"
-		if i > 0 {
-			name = ""
-		}
-		line(name, "%s  %s, after %s", instant(a.At, now), status(a.Status), time.Duration(a.TookMs)*time.Millisecond)
+	attempts(line, v.History, now)
+	for _, one := range v.Targets {
+		one.tell(line, now)
 	}
 	if v.Error != "" {
 		name := "last error"
@@ -58,17 +55,64 @@ func (v Task) ask(line func(name, format string, args ...any)) {
 		line("request", "cannot be read")
 		return
 	}
-	r, p := v.Request, v.Policy
+	r := v.Request
+	if v.Type != "" {
+		line("type", "%s", v.Type)
+	} else {
+		goes(line, *r)
+	}
+	format := ""
+	if r.Format != "" {
+		format = fmt.Sprintf(" (%s)", r.Format)
+	}
+	if len(r.Body) > 0 {
+		line("body", "%s%s", short(r.Body), format)
+	}
+	if len(r.Claims) > 0 {
+		line("claims", "%s%s, sent as a JWT", short(r.Claims), format)
+	}
+	if v.Type == "" {
+		judged(line, *v.Policy)
+	}
+}
+
+// tell tells of one of several targets.
+func (v Target) tell(line func(name, format string, args ...any), now time.Time) {
+	state := string(v.State)
+	switch {
+	case !v.WaitingSince.IsZero():
+		state = fmt.Sprintf("waiting: the receiver has said \"not yet\" since %s", instant(v.WaitingSince, now))
+	case v.State.Final() && !v.EndedAt.IsZero():
+		state += ", " + instant(v.EndedAt, now)
+	}
+	if !v.NextAt.IsZero() {
+		state += fmt.Sprintf("; attempt %d %s", v.Attempts+1, instant(v.NextAt, now))
+	}
+	line("target", "%s: %s", v.Name, state)
+	goes(line, v.Request)
+	if v.Sender != "" {
+		line("sender", "%s", v.Sender)
+	}
+	if v.Policy.When != "" {
+		line("rule", "%s", Plain(v.Policy.When, 500))
+	}
+	judged(line, v.Policy)
+	attempts(line, v.History, now)
+	if v.Reason != "" {
+		line("reason", "%s", Plain(v.Reason, 200))
+	}
+}
+
+// goes tells where a call goes.
+func goes(line func(name, format string, args ...any), r Request) {
 	line("request", "%s %s", r.Method, Plain(r.URI, 500))
 	for _, name := range slices.Sorted(maps.Keys(r.Headers)) {
 		line("", "%s: %s", name, Plain(r.Headers[name], 200))
 	}
-	if len(r.Body) > 0 {
-		line("body", "%s (%s)", short(r.Body), r.Format)
-	}
-	if len(r.Claims) > 0 {
-		line("claims", "%s (%s), sent as a JWT", short(r.Claims), r.Format)
-	}
+}
+
+// judged tells what answers mean, and when there is another attempt.
+func judged(line func(name, format string, args ...any), p Policy) {
 	codes := "delivered by " + p.SuccessCodes.String()
 	if len(p.StopCodes) > 0 {
 		codes += ", stopped by " + p.StopCodes.String()
@@ -78,6 +122,17 @@ func (v Task) ask(line func(name, format string, args ...any)) {
 	}
 	line("answers", "%s", codes)
 	line("policy", "%s, each given %s", policy(p.Attempts), Span(time.Duration(p.HTTPTimeout)*time.Second))
+}
+
+// attempts tells of the last ones.
+func attempts(line func(name, format string, args ...any), history []Attempt, now time.Time) {
+	for i, a := range history {
+		name := "attempts"
+		if i > 0 {
+			name = ""
+		}
+		line(name, "%s  %s, after %s", instant(a.At, now), status(a.Status), time.Duration(a.TookMs)*time.Millisecond)
+	}
 }
 
 func policy(a dispatch.Attempts) string {

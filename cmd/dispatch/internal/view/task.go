@@ -33,8 +33,25 @@ type Task struct {
 	Lapses       int            `json:"lapses,omitempty"`  // leases in a row that ended unsettled
 	Error        string         `json:"error,omitempty"`   // of the last attempt, if it failed; or a note on what its receiver said
 	History      []Attempt      `json:"history,omitempty"` // the last five attempts, oldest first
+	Type         string         `json:"type,omitempty"`
+	Targets      []Target       `json:"targets,omitempty"` // where a task with a type goes; each has what is said of one target here
 	Request      *Request       `json:"request,omitempty"` // absent where it cannot be read
 	Policy       *Policy        `json:"policy,omitempty"`
+}
+
+// Target is one of the targets of a task with a type, and what has become of it.
+type Target struct {
+	Name         string         `json:"name"`
+	State        dispatch.State `json:"state"` // the task's, while it is open
+	Reason       string         `json:"reason,omitempty"`
+	NextAt       time.Time      `json:"nextAt,omitzero"` // when it is tried next
+	EndedAt      time.Time      `json:"endedAt,omitzero"`
+	WaitingSince time.Time      `json:"waitingSince,omitzero"`
+	Attempts     int            `json:"attempts"`
+	History      []Attempt      `json:"history,omitempty"`
+	Sender       string         `json:"sender,omitempty"`
+	Request      Request        `json:"request"` // its body or claims are the task's
+	Policy       Policy         `json:"policy"`
 }
 
 // Attempt is one call whose outcome is known.
@@ -46,20 +63,20 @@ type Attempt struct {
 
 // Request is what is sent.
 type Request struct {
-	Method  string            `json:"method"`
-	URI     string            `json:"uri"`
+	Method  string            `json:"method,omitempty"`
+	URI     string            `json:"uri,omitempty"`
 	Headers map[string]string `json:"headers,omitempty"` // values that are secrets are hidden
 	Body    json.RawMessage   `json:"body,omitempty"`
 	Claims  json.RawMessage   `json:"claims,omitempty"`
-	Format  dispatch.Format   `json:"format"`
+	Format  dispatch.Format   `json:"format,omitempty"`
 }
 
 // Policy is how a task is retried, and which answers mean what.
 type Policy struct {
-	SuccessCodes dispatch.Codes    `json:"successCodes"`
+	SuccessCodes dispatch.Codes    `json:"successCodes,omitempty"`
 	StopCodes    dispatch.Codes    `json:"stopCodes,omitempty"`
 	WaitCodes    dispatch.Codes    `json:"waitCodes,omitempty"`
-	Attempts     dispatch.Attempts `json:"attempts"`
+	Attempts     dispatch.Attempts `json:"attempts,omitzero"`
 	HTTPTimeout  int               `json:"httpTimeout"` // seconds
 
 	GroupOnFailure dispatch.GroupPolicy `json:"groupOnFailure,omitempty"`
@@ -84,20 +101,19 @@ func New(t dispatch.Task, now time.Time) Task {
 	if t.Leased(now) {
 		v.LeasedUntil = t.Until
 	}
-	for _, p := range t.Progress {
-		v.Attempts += p.Attempts
-		v.Error = p.Error
-		if !t.State.Final() {
-			v.WaitingSince = p.WaitingSince
-		}
-		for _, a := range p.Last {
-			v.History = append(v.History, Attempt{a.At, a.Status, a.Took.Milliseconds()})
-		}
-	}
 	d, err := dispatch.DecodeDoc(t.Doc)
+	if len(d.Targets) == 0 {
+		v.tried(t)
+	}
+	for i, target := range d.Targets {
+		one := newTarget(t, d, i, target)
+		v.Attempts = max(v.Attempts, one.Attempts)
+		v.Targets = append(v.Targets, one)
+	}
 	if err != nil {
 		return v
 	}
+	v.Type = d.Type
 	v.CreatedAt, v.Identifier = d.CreatedAt, d.Identifier
 	v.Request = &Request{d.Method, d.URI, hideSecrets(d.Headers), d.Body, d.Claims, d.Format}
 	v.Policy = &Policy{
@@ -105,6 +121,46 @@ func New(t dispatch.Task, now time.Time) Task {
 		GroupOnFailure: d.GroupOnFailure, When: d.When, OnFailure: told(d.OnFailure), OnSuccess: told(d.OnSuccess),
 	}
 	return v
+}
+
+// tried shows the attempts of a task with one target.
+func (v *Task) tried(t dispatch.Task) {
+	for _, p := range t.Progress {
+		v.Attempts, v.Error, v.History = p.Attempts, p.Error, history(p)
+		if !t.State.Final() {
+			v.WaitingSince = p.WaitingSince
+		}
+	}
+}
+
+func newTarget(t dispatch.Task, d dispatch.Doc, i int, target dispatch.Target) Target {
+	to := d.To(i)
+	v := Target{
+		Name: target.Name, State: t.State, Reason: t.Reason, EndedAt: t.EndedAt, Sender: target.Sender,
+		Request: Request{Method: to.Method, URI: to.URI, Headers: hideSecrets(to.Headers), Format: to.Format},
+		Policy: Policy{
+			SuccessCodes: to.SuccessCodes, StopCodes: to.StopCodes, WaitCodes: to.WaitCodes,
+			Attempts: to.Attempts, HTTPTimeout: to.HTTPTimeout, When: target.When,
+		},
+	}
+	if i < len(t.Progress) {
+		p := t.Progress[i]
+		v.Attempts, v.History, v.Reason = p.Attempts, history(p), p.Error
+		if p.State != "" {
+			v.State, v.EndedAt = p.State, p.EndedAt
+		} else if !t.State.Final() {
+			v.NextAt, v.WaitingSince = p.NextAt, p.WaitingSince
+		}
+	}
+	return v
+}
+
+func history(p dispatch.Progress) []Attempt {
+	var all []Attempt
+	for _, a := range p.Last {
+		all = append(all, Attempt{a.At, a.Status, a.Took.Milliseconds()})
+	}
+	return all
 }
 
 func told(c *dispatch.Callback) string {

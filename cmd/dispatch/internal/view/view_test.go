@@ -88,3 +88,49 @@ func TestStory(t *testing.T) {
 		})
 	}
 }
+
+func TestStoryOfSeveralTargets(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	policy := dispatch.Attempts{Limit: 3, Interval: 60, Backoff: 1}
+	target := func(name string) dispatch.Target {
+		return dispatch.Target{
+			Name: name, Method: "PUT", URI: "https://a.example/" + name, Headers: map[string]string{"X-Token": "s3cret"}, Sender: "from-" + name, When: name + " > 1",
+			SuccessCodes: dispatch.Codes{{From: 201, To: 201}}, Attempts: policy, HTTPTimeout: 9,
+		}
+	}
+	doc, err := dispatch.EncodeDoc(dispatch.Doc{
+		CreatedAt: now.Add(-time.Hour), Type: "invoice.paid", Body: []byte(`{"n":7}`), HTTPTimeout: 9,
+		Targets: []dispatch.Target{target("done"), target("bad"), target("open"), target("waiting")},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(status int) []dispatch.Attempt {
+		return []dispatch.Attempt{{At: now.Add(-time.Minute), Status: status, Took: time.Second}}
+	}
+	task := dispatch.Task{
+		ID: "a", State: dispatch.Scheduled, Queue: "default", Run: 1, Doc: doc, DueAt: now.Add(time.Minute),
+		Progress: []dispatch.Progress{
+			{State: dispatch.Delivered, EndedAt: now.Add(-time.Minute), Attempts: 1, Last: at(201)},
+			{State: dispatch.Stopped, EndedAt: now.Add(-time.Minute), Attempts: 1, Last: at(418), Error: "stop code 418"},
+			{NextAt: now.Add(time.Minute), Attempts: 2, Last: at(503), Error: "status 503"},
+			{NextAt: now.Add(2 * time.Minute), WaitingSince: now.Add(-time.Minute), Last: at(425), Error: "status 425"},
+		},
+	}
+	var out bytes.Buffer
+	v := view.New(task, now)
+	if err := view.Story(&out, v, now); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"invoice.paid", `{"n":7}`, "done: delivered, ", "bad: stopped, ", "stop code 418", "open: scheduled; attempt 3 ", "in 60 s", "waiting: waiting: the receiver",
+		"PUT https://a.example/bad", "from-open", "bad > 1", "delivered by 201", "503 Service Unavailable, after 1s",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("it does not say %q:\n%s", want, &out)
+		}
+	}
+	if strings.Contains(out.String(), "s3cret") || v.Attempts != 2 {
+		t.Errorf("%d attempts:\n%s", v.Attempts, &out)
+	}
+}

@@ -83,8 +83,10 @@ func scheduled(ctx context.Context, store dispatch.Store, settings dispatch.Sett
 	}
 	if t.DueAt.After(now) {
 		say("not due until %s", instant(t.DueAt))
-		if len(t.Progress) > 0 && !t.Progress[0].WaitingSince.IsZero() {
-			say("its receiver has said \"not yet\" since %s", instant(t.Progress[0].WaitingSince))
+		for _, p := range t.Progress {
+			if p.State == "" && !p.WaitingSince.IsZero() {
+				say("its receiver has said \"not yet\" since %s", instant(p.WaitingSince))
+			}
 		}
 	}
 	q, known := settings.Queues[t.Queue]

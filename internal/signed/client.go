@@ -1,5 +1,5 @@
-// Package signed calls AWS services with requests that it signs itself. The functions need one operation each of Lambda
-// and of Secrets Manager, and the SDKs' clients for these take a millisecond of every cold start to describe all others.
+// Package signed calls AWS services with requests that it signs itself. dispatch needs an operation or two of each, and
+// the SDK's clients take a millisecond of every cold start to describe all others. It never repeats a request.
 package signed
 
 import (
@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -25,11 +26,14 @@ type Client struct {
 	signer   *v4.Signer
 }
 
-// maxAnswer is more than any answer that the functions read, in bytes.
+// maxAnswer is more than any answer that Post is to read, in bytes.
 const maxAnswer = 1 << 20
 
-// New returns a client of the service: "lambda", "secretsmanager". It uses the configuration's region, endpoint,
-// credentials and HTTP client.
+// ErrCredentials is the error for a request that could not be signed.
+var ErrCredentials = errors.New("no AWS credentials")
+
+// New returns a client of the service: "lambda", "secretsmanager", "states", "events". It uses the configuration's
+// region, endpoint, credentials and HTTP client.
 func New(config aws.Config, service string) *Client {
 	endpoint := "https://" + service + "." + config.Region + "." + suffix(config.Region)
 	if config.BaseEndpoint != nil {
@@ -60,27 +64,11 @@ type Error struct {
 // Error says what came.
 func (e *Error) Error() string { return fmt.Sprintf("status %d: %s", e.Status, e.Body) }
 
-// Post sends the body to the path, which is escaped already, once, and returns the answer. The error is an *Error if
-// its status is not of success.
+// Post does what Do does, and returns the answer's body. The error is an *Error if its status is not of success.
 func (c *Client) Post(ctx context.Context, path string, header http.Header, body []byte) ([]byte, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.endpoint+path, bytes.NewReader(body))
+	response, err := c.Do(ctx, path, header, body)
 	if err != nil {
-		return nil, fmt.Errorf("making a request for %s: %w", c.service, err)
-	}
-	for name, values := range header {
-		request.Header[name] = values
-	}
-	credentials, err := c.config.Credentials.Retrieve(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("getting credentials: %w", err)
-	}
-	sum := sha256.Sum256(body)
-	if err := c.signer.SignHTTP(ctx, credentials, request, hex.EncodeToString(sum[:]), c.service, c.config.Region, time.Now()); err != nil {
-		return nil, fmt.Errorf("signing a request for %s: %w", c.service, err)
-	}
-	response, err := c.config.HTTPClient.Do(request)
-	if err != nil {
-		return nil, fmt.Errorf("asking %s: %w", c.service, err)
+		return nil, err
 	}
 	defer response.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
@@ -91,4 +79,32 @@ func (c *Client) Post(ctx context.Context, path string, header http.Header, body
 		return nil, &Error{Status: response.StatusCode, Body: string(answer[:min(len(answer), 200)])}
 	}
 	return answer, nil
+}
+
+// Do sends the body to the path, which is escaped already, and returns the answer, whatever its status; the caller
+// closes its body. The error wraps ErrCredentials if nothing was sent for lack of them.
+func (c *Client) Do(ctx context.Context, path string, header http.Header, body []byte) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.endpoint+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("making a request for %s: %w", c.service, err)
+	}
+	for name, values := range header {
+		request.Header[name] = values
+	}
+	if c.config.Credentials == nil {
+		return nil, ErrCredentials
+	}
+	credentials, err := c.config.Credentials.Retrieve(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCredentials, err)
+	}
+	sum := sha256.Sum256(body)
+	if err := c.signer.SignHTTP(ctx, credentials, request, hex.EncodeToString(sum[:]), c.service, c.config.Region, time.Now()); err != nil {
+		return nil, fmt.Errorf("signing a request for %s: %w", c.service, err)
+	}
+	response, err := c.config.HTTPClient.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("asking %s: %w", c.service, err)
+	}
+	return response, nil
 }

@@ -1,0 +1,54 @@
+package target
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+// TestOneInvocationOnTheWire: a service that reads and hangs up was asked once, also on a connection that was in use.
+func TestOneInvocationOnTheWire(t *testing.T) {
+	for _, uri := range []string{function, machine} {
+		for _, hangUp := range []string{"end", "reset"} {
+			t.Run(uri+" "+hangUp, func(t *testing.T) {
+				var requests, connections atomic.Int32
+				url := listen(t, func(n int32, c net.Conn) {
+					connections.Store(n)
+					in := bufio.NewReader(c)
+					for i := 0; ; i++ {
+						r, err := http.ReadRequest(in)
+						if err != nil {
+							return
+						}
+						if _, err := io.Copy(io.Discard, r.Body); err != nil {
+							return
+						}
+						if requests.Add(1); i == 0 {
+							io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+							continue
+						}
+						if hangUp == "reset" {
+							c.(*net.TCPConn).SetLinger(0)
+						}
+						return
+					}
+				})
+				to := atAWS(url)
+				to.AWS.standard.Store(strings.TrimSuffix(machine, ":PROD"), true)
+				if a := to.Send(t.Context(), callOf("POST", uri, "1")); a.Status != 200 {
+					t.Fatalf("first call: %+v", a)
+				}
+				if a := to.Send(t.Context(), callOf("POST", uri, "1")); a.Status != 0 || a.Error == "" {
+					t.Errorf("second call: %+v, want an error", a)
+				}
+				if requests.Load() != 2 || connections.Load() != 1 {
+					t.Errorf("2 calls made %d requests on %d connections, want 2 on 1", requests.Load(), connections.Load())
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,25 @@
+package target
+
+import (
+	"context"
+
+	"example.com/dispatch/pkg/dispatch"
+)
+
+// Sender sends each call to where its task goes, a URL or an ARN.
+type Sender struct {
+	HTTP HTTP // its signer makes the JWTs of claims for ARNs too
+	AWS  *AWS // nil: calls to ARNs fail
+}
+
+// Send makes one call, as [HTTP.Send] does.
+func (s Sender) Send(ctx context.Context, c dispatch.Call) dispatch.Answer {
+	switch {
+	case !dispatch.IsARN(c.Doc.URI):
+		return s.HTTP.Send(ctx, c)
+	case s.AWS == nil:
+		return dispatch.Answer{Error: notCalled}
+	default:
+		return s.AWS.send(ctx, c, s.HTTP.Signer)
+	}
+}
