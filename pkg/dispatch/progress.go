@@ -28,15 +28,19 @@ func EncodeProgress(p []Progress) ([]byte, error) {
 	if b, ok := plainProgress(p); ok {
 		return b, nil
 	}
-	rows := make([]progressRow, len(p))
-	for i, one := range p {
-		rows[i] = progressRow{one.Attempts, Millis(one.WaitingSince), one.Last, one.Error, one.State, Millis(one.EndedAt), Millis(one.NextAt)}
-	}
-	b, err := json.Marshal(rows)
+	b, err := jsonProgress(p)
 	if err != nil {
 		return nil, fmt.Errorf("encoding progress: %w", err)
 	}
 	return b, nil
+}
+
+func jsonProgress(p []Progress) ([]byte, error) {
+	rows := make([]progressRow, len(p))
+	for i, one := range p {
+		rows[i] = progressRow{one.Attempts, Millis(one.WaitingSince), one.Last, one.Error, one.State, Millis(one.EndedAt), Millis(one.NextAt)}
+	}
+	return json.Marshal(rows)
 }
 
 // plainProgress writes, as encoding/json would and several times as fast, what nearly every settle writes: the

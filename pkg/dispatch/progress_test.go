@@ -1,7 +1,6 @@
 package dispatch
 
 import (
-	"encoding/json"
 	"testing"
 	"time"
 )
@@ -20,13 +19,10 @@ func TestPlainProgressIsWrittenAsJSON(t *testing.T) {
 		{"waiting", []Progress{{WaitingSince: at, Last: []Attempt{one}}}, false},
 		{"both", []Progress{{Attempts: 1, WaitingSince: at, Last: []Attempt{one}}}, false},
 		{"nothing", []Progress{{}}, false},
+		{"one of a route", []Progress{{Attempts: 1, Last: []Attempt{one}, State: Delivered, EndedAt: at}}, false},
 		{"two targets", []Progress{{Attempts: 1, Last: []Attempt{one}}, {}}, false},
 	} {
-		var rows []progressRow
-		for _, p := range c.p {
-			rows = append(rows, progressRow{p.Attempts, Millis(p.WaitingSince), p.Last, p.Error})
-		}
-		want, err := json.Marshal(rows)
+		want, err := jsonProgress(c.p)
 		if err != nil {
 			t.Fatal(err)
 		}
