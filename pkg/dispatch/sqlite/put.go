@@ -112,7 +112,8 @@ func (p put) insert(c *session, now time.Time) (r dispatch.Result, inserted bool
 		return r, true, err
 	}
 	there, _, err := get(c, p.task.ID)
-	own := there.Generation == p.task.Generation && bytes.Equal(there.Hash, p.task.Hash)
+	// The doc has the time of the put: one that was put and claimed a moment ago may be of the same generation.
+	own := there.Generation == p.task.Generation && bytes.Equal(there.Hash, p.task.Hash) && bytes.Equal(there.Doc, p.task.Doc)
 	return dispatch.Result{Task: there, Existing: !own}, false, err
 }
 
