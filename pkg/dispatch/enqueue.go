@@ -136,7 +136,7 @@ func (e *Enqueue) row(a asked, lanes int, now time.Time) (Task, error) {
 		ID: a.id, State: Scheduled, Queue: a.queue, Run: 1,
 		Doc: doc, Hash: a.hash, Timeout: a.doc.Timeout(), ExpireAt: a.doc.ExpireAt,
 		DueAt: a.doc.FirstDueAt, Lane: Lane(a.queue, a.id, lanes),
-		Generation: now.UnixMilli(), Version: FormatVersion,
+		Generation: now.UnixMilli(), Version: a.doc.version(),
 		Identifier: a.doc.Identifier, Group: a.group,
 	}
 	t.TTL = liveTTL(t, e.Retention)

@@ -2,9 +2,9 @@ package dispatch
 
 import "time"
 
-// FormatVersion is the version of the row's format that this code writes. A claim leaves rows of a newer
-// one alone.
-const FormatVersion = 1
+// FormatVersion is the newest version of the row's format that this code knows: a claim leaves rows of a newer
+// one alone. 2 added targets and ARNs; a row without them is still written as 1, which older code knows.
+const FormatVersion = 2
 
 // State is where a task is in its life; see the diagram in the package's documentation.
 type State string
