@@ -106,7 +106,7 @@ func post(ctx context.Context, c dispatch.Call, client *signed.Client, path stri
 }
 
 // answer returns what the codes can judge. Of an error of the service itself, as opposed to one of what runs there, it
-// says which it is.
+// says which it is; one that throttles has status 429, whatever the service's own is.
 func (w *AWS) answer(c dispatch.Call, r reply) dispatch.Answer {
 	a := dispatch.Answer{Status: r.status}
 	if c.Doc.OnFailure != nil || c.Doc.OnSuccess != nil {
@@ -122,10 +122,27 @@ func (w *AWS) answer(c dispatch.Call, r reply) dispatch.Answer {
 	a.RetryAfter = retryAfter(r.header.Get("Retry-After"), now())
 	kind, message := r.fault()
 	a.Reason = line(strings.Trim(kind+": "+message, ": "))
-	if (r.status == http.StatusTooManyRequests || r.status >= 500) && !c.Doc.WaitCodes.Has(r.status) {
-		a.Said = dispatch.OutcomeRetry // nothing is wrong with the task, whatever its stop codes are
+	if throttles(kind) {
+		a.Status = http.StatusTooManyRequests
+	}
+	if a.Status == http.StatusTooManyRequests || a.Status >= 500 { // nothing is wrong with the task, whatever its stop codes are
+		a.Said = dispatch.OutcomeRetry
+		if c.Doc.WaitCodes.Has(a.Status) {
+			a.Said = dispatch.OutcomeWait
+		}
 	}
 	return a
+}
+
+// throttles reports whether an error of this kind means "too many at once": Step Functions says so with status 400.
+// https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html#API_StartExecution_Errors
+func throttles(kind string) bool {
+	switch kind {
+	case "ThrottlingException", "Throttling", "TooManyRequestsException", "ExecutionLimitExceeded":
+		return true
+	default:
+		return false
+	}
 }
 
 // fault reads an error as the services write it: its kind in a header or in __type, either with something around it.
