@@ -3,6 +3,7 @@ package target
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -30,7 +31,7 @@ type AWS struct {
 	standard sync.Map // the state machines that are known to be standard, by their ARNs without a version or an alias
 }
 
-const notCalled = "functions and state machines are not called here"
+var errNotCalled = errors.New("functions and state machines are not called here")
 
 // maxPayload is how much of a function's answer is read, in bytes.
 const maxPayload = 1 << 20
@@ -45,14 +46,14 @@ func (w *AWS) send(ctx context.Context, c dispatch.Call, signer *signature.Signe
 	}
 	body, err := payload(c, signer)
 	if err != nil {
-		return dispatch.Answer{Error: failure(ctx, c.Timeout, err)}
+		return unanswered(ctx, c.Timeout, err)
 	}
 	call, config := w.start, w.StepFunctions
 	if arn.Service == dispatch.LambdaService {
 		call, config = w.invoke, w.Lambda
 	}
 	if config == nil {
-		return dispatch.Answer{Error: notCalled}
+		return unanswered(ctx, c.Timeout, errNotCalled)
 	}
 	there := *config
 	there.Region = arn.Region
@@ -87,22 +88,23 @@ type reply struct {
 
 func (r reply) ok() bool { return 200 <= r.status && r.status <= 299 }
 
-// post sends one request. What keeps an answer from coming is said in failed.
-func post(ctx context.Context, c dispatch.Call, client *signed.Client, path string, header http.Header, body []byte) (r reply, failed string) {
+// post sends one request. If no answer comes, failed says why; otherwise it is nil.
+func post(ctx context.Context, c dispatch.Call, client *signed.Client, path string, header http.Header, body []byte) (r reply, failed *dispatch.Answer) {
 	header.Set("User-Agent", userAgent)
 	response, err := client.Do(ctx, path, header, body)
 	if err != nil {
-		return r, failure(ctx, c.Timeout, err)
+		none := unanswered(ctx, c.Timeout, err)
+		return r, &none
 	}
 	defer response.Body.Close()
 	r = reply{status: response.StatusCode, header: response.Header}
 	if r.body, err = io.ReadAll(io.LimitReader(response.Body, maxPayload+1)); err != nil {
-		return r, brokenOff(ctx, c.Timeout, err)
+		return r, &dispatch.Answer{Error: brokenOff(ctx, c.Timeout, err)}
 	}
 	if r.cut = len(r.body) > maxPayload; r.cut {
 		r.body = r.body[:maxPayload]
 	}
-	return r, ""
+	return r, nil
 }
 
 // answer returns what the codes can judge. Of an error of the service itself, as opposed to one of what runs there, it
