@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"example.com/dispatch/internal/function"
 	"example.com/dispatch/pkg/dispatch"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -96,7 +95,7 @@ func (o *Outbox) prepare() {
 	o.verb = &dispatch.Enqueue{
 		Store: store, Settings: dispatch.CachedSettings(store, now, outboxAge), Retention: retention,
 		AllowHTTP: o.Stack.AllowHTTP, CanSign: o.Stack.CanSign, CheckRule: o.CheckRule, Now: now,
-		CheckARN: function.Targets{Functions: o.Stack.Functions, StateMachines: o.Stack.StateMachines, Own: o.Stack.Own}.Check,
+		CheckARN: dispatch.AllowedARNs{Functions: o.Stack.Functions, StateMachines: o.Stack.StateMachines, Own: o.Stack.Own}.Check,
 	}
 }
 
