@@ -17,7 +17,8 @@ import (
 
 // Outbox makes tasks into items of a caller's own transactions: its own rows and the task are committed together, or
 // none of them is. Nobody is told of such a task, so the next sweep finds it, up to a minute after it is due. The caller
-// needs the permissions of the stack's PutTaskPolicy. It is safe for concurrent use and must not be copied.
+// needs the permissions of the stack's PutTaskPolicy, with which it could overwrite every task. It is safe for concurrent
+// use and must not be copied.
 type Outbox struct {
 	Client    *dynamodb.Client
 	Stack     OutboxStack
