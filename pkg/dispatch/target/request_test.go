@@ -200,7 +200,7 @@ func TestClaimsAreSent(t *testing.T) {
 		}
 	}
 	_, _, a := receive(t, nil, func(c *dispatch.Call) { c.Doc.Body, c.Doc.Claims = nil, []byte(`{}`) })
-	if want := (dispatch.Answer{Error: "no key to sign the claims with"}); a != want {
+	if want := (dispatch.Answer{Error: "no key to sign the claims with", Unsent: true}); a != want {
 		t.Errorf("without a key: %+v, want %+v", a, want)
 	}
 }

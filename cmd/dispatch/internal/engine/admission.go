@@ -33,7 +33,7 @@ type admission struct {
 	mu      sync.Mutex
 	names   map[string]string // of origins, by authority
 	origins map[string]*origin
-	refused map[string]refusal // by task
+	refused map[string]refusal // by task, of those with one target
 	turns   []turn             // of those, the tasks whose turn has come
 }
 
@@ -76,7 +76,7 @@ func (a *admission) admit(ctx context.Context, c dispatch.Call) (done func(), ok
 	name, o := a.meet(c.Doc.URI)
 	if !a.room(ctx, o) {
 		leave()
-		a.refuse(name, o, c.Task)
+		a.refuse(name, o, c)
 		return nil, false
 	}
 	began := a.now()
@@ -150,9 +150,16 @@ func (a *admission) room(ctx context.Context, o *origin) bool {
 	return false
 }
 
-func (a *admission) refuse(name string, o *origin, t dispatch.Task) {
+// refuse lets a task wait for its turn at the origin. One of several targets' calls is not remembered: the task's others
+// would wait for that turn too. It is put back, and tried again a second later.
+func (a *admission) refuse(name string, o *origin, c dispatch.Call) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	defer a.leave(name, o)
+	if c.Target != "" {
+		return
+	}
+	t := c.Task
 	until := a.now().Add(remembered)
 	if !t.ExpireAt.IsZero() && t.ExpireAt.Before(until) {
 		until = t.ExpireAt // then it must be looked at
@@ -161,7 +168,6 @@ func (a *admission) refuse(name string, o *origin, t dispatch.Task) {
 		a.refused[t.ID] = refusal{o, t.Queue, until}
 		o.queue = append(o.queue, t.ID)
 	}
-	a.leave(name, o)
 }
 
 // end makes room for another call to the origin. It is then the turn of one of those that wait, of which the
