@@ -192,7 +192,11 @@ func finalTTL(endedAt time.Time, retention time.Duration) time.Time {
 
 // report logs an attempt at the i-th target of the task, which is as the attempt left it.
 func (h *Handle) report(ctx context.Context, t Task, c Call, i int, a Answer, o Outcome, took time.Duration) {
-	if h.Log.Enabled(ctx, slog.LevelInfo) {
+	level := slog.LevelInfo
+	if a.Unsent {
+		level = slog.LevelWarn // it is never sent before somebody has mended that
+	}
+	if h.Log.Enabled(ctx, level) {
 		attrs := []slog.Attr{
 			slog.String("id", t.ID), slog.String("queue", t.Queue), slog.Int("run", t.Run),
 			slog.Int("attempt", c.Attempt), slog.Int("status", a.Status), slog.String("error", a.Error), slog.String("outcome", string(o)),
@@ -204,7 +208,7 @@ func (h *Handle) report(ctx context.Context, t Task, c Call, i int, a Answer, o 
 		if !t.State.Final() {
 			attrs = append(attrs, slog.Time("next", t.DueAt))
 		}
-		h.Log.LogAttrs(ctx, slog.LevelInfo, "attempt", attrs...)
+		h.Log.LogAttrs(ctx, level, "attempt", attrs...)
 	}
 	if keepsFailing(t, c, i, o) {
 		attrs := []slog.Attr{

@@ -92,7 +92,7 @@ type Progress struct {
 	NextAt  time.Time // of one of several that is open: when it is tried next; zero: at once
 
 	Attempts     int       // counted attempts of this run; waiting spends none
-	WaitingSince time.Time // since when the receiver has said "not yet" and nothing else
+	WaitingSince time.Time // since when the receiver has said "not yet", or nothing could be sent, and nothing else
 	Last         []Attempt // the last five, oldest first
 	Error        string    // of the last attempt that failed, at most 200 bytes
 }
