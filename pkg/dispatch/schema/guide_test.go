@@ -46,7 +46,7 @@ func TestGuide(t *testing.T) {
 		var faults []dispatch.Fault
 		var invalid error
 		switch {
-		case has("uri") || has("type"):
+		case has("uri") || has("type") && !has("endedAt"):
 			kind, invalid = "task", task.Validate(decode(t, block))
 			_, faults = enqueued(t, newEnqueue(), block)
 		case has("queues") || has("routes"):
@@ -64,7 +64,11 @@ func TestGuide(t *testing.T) {
 			}
 		case has("endedAt"):
 			kind = "callback"
-			if got, want := paths(t, block), paths(t, string(told(t))); !slices.Equal(got, want) {
+			asked := uri + `,"body":1,"group":"g","identifier":"i","stopCodes":404`
+			if has("targets") {
+				asked = `"type":"invoice.created","body":1`
+			}
+			if got, want := paths(t, block), paths(t, string(told(t, asked))); !slices.Equal(got, want) {
 				t.Errorf("a callback carries %v\nthe guide says %v", want, got)
 			}
 		}
@@ -73,23 +77,26 @@ func TestGuide(t *testing.T) {
 			t.Errorf("%s: parser %v, schema %v:\n%s", kind, faults, invalid, block)
 		}
 	}
-	if found["task"] < 12 || found["settings"] != 2 || found["answer"] != 2 || found["callback"] != 1 || found["event"] != 2 {
+	if found["task"] < 12 || found["settings"] != 2 || found["answer"] != 2 || found["callback"] != 2 || found["event"] != 2 {
 		t.Errorf("blocks: %v", found)
 	}
 }
 
 // told returns the body of the callback of a task that was stopped, with every field that one can have.
-func told(t *testing.T) []byte {
+func told(t *testing.T, asked string) []byte {
 	t.Helper()
 	e := newEnqueue()
-	_, faults := enqueued(t, e, `{"id":"a",`+uri+`,"body":1,"group":"g","identifier":"i","stopCodes":404,"onFailure":{`+uri+`}}`)
+	_, faults := enqueued(t, e, `{"id":"a",`+asked+`,"onFailure":{`+uri+`}}`)
 	if faults != nil {
 		t.Fatal(faults)
 	}
 	h := dispatch.Handle{
 		Store: e.Store, Settings: e.Settings, Retention: e.Retention, Now: e.Now, Token: rand.Text, Log: slog.New(slog.DiscardHandler),
-		Send: func(context.Context, dispatch.Call) dispatch.Answer {
-			return dispatch.Answer{Status: 404, Body: "no such order"}
+		Send: func(_ context.Context, c dispatch.Call) dispatch.Answer {
+			if c.Target == "a" {
+				return dispatch.Answer{Status: 200, Body: "thanks"}
+			}
+			return dispatch.Answer{Status: 404, Said: dispatch.OutcomeStopped, Body: "no such order"}
 		},
 		Chance: func() float64 { return 0 },
 	}
