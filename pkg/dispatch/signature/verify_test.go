@@ -105,7 +105,7 @@ func TestVerify(t *testing.T) {
 		{"garbage with dots", token("a.b.c"), ErrMalformed},
 		{"four parts", token(good + ".x"), ErrMalformed},
 		{"JSON of the wrong types", token(forged(`{"alg":"ES256`+kid, `{"exp":"soon"}`, byService)), ErrMalformed},
-		{"endless", token(forged(`{"alg":"ES256`+kid, strings.Replace(payload(""), "{", `{"x":"`+strings.Repeat("x", maxToken)+`",`, 1), byService)), ErrMalformed},
+		{"endless", token(forged(`{"alg":"ES256`+kid, strings.Replace(payload(""), "{", `{"x":"`+strings.Repeat("x", maxToken)+`",`, 1), byService)), ErrOversized},
 		{"long", token(forged(`{"alg":"ES256`+kid, strings.Replace(payload(""), "{", `{"x":"`+strings.Repeat("x", maxToken/2)+`",`, 1), byService)), nil},
 		{"bits that stand for nothing", token(good[:len(good)-1] + string(good[len(good)-1]+1)), ErrMalformed},
 		{"padded base64", token(good + "="), ErrMalformed},
@@ -149,6 +149,20 @@ func TestVerify(t *testing.T) {
 		{"for the same host over http:", func(_ *Received, v *Verifier) { v.Origin = "http://api.example.com" }, ErrAudience},
 		{"for another port", func(_ *Received, v *Verifier) { v.Origin = receiver + ":8443" }, ErrAudience},
 		{"a body of claims that looks like a call", token(claims), ErrType},
+
+		{"signed by a clock a margin ahead", func(_ *Received, v *Verifier) { v.Now = func() time.Time { return noon.Add(-Margin) } }, nil},
+		{"signed in the future", func(_ *Received, v *Verifier) {
+			v.Now = func() time.Time { return noon.Add(-Margin - time.Second) }
+		}, ErrNotYetValid},
+		{"not yet valid", token(forged(`{"alg":"ES256`+kid, strings.Replace(payload(""), "{", `{"nbf":1772366401,`, 1), byService)), ErrNotYetValid},
+		{"valid from now", token(forged(`{"alg":"ES256`+kid, strings.Replace(payload(""), "{", `{"nbf":1772366400,`, 1), byService)), nil},
+
+		{"a claim twice", token(forged(`{"alg":"ES256`+kid, strings.Replace(payload(""), "{", `{"aud":"https://other.example.com",`, 1), byService)), ErrDuplicate},
+		{"a claim twice, in another case", token(forged(`{"alg":"ES256`+kid, strings.Replace(payload(""), "{", `{"EXP":99999999999,`, 1), byService)), ErrDuplicate},
+		{"a claim twice, with a long s", token(forged(`{"alg":"ES256`+kid, strings.Replace(payload(""), "{", `{"iſs":"x",`, 1), byService)), ErrDuplicate},
+		{"a claim twice, escaped", token(forged(`{"alg":"ES256`+kid, strings.Replace(payload(""), "{", `{"exp":99999999999,`, 1), byService)), ErrDuplicate},
+		{"alg twice", token(forged(`{"alg":"none","alg":"ES256`+kid, payload(""), byService)), ErrDuplicate},
+		{"kid twice", token(forged(`{"kid":"`+stranger.Key.ID()+`","alg":"ES256`+kid, payload(""), byService)), ErrDuplicate},
 
 		{"another method", func(r *Received, _ *Verifier) { r.Method = "PUT" }, ErrMethod},
 		{"another path", func(r *Received, _ *Verifier) { r.URI = "/refunds?id=7" }, ErrURL},
