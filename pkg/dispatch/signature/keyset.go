@@ -44,18 +44,18 @@ var (
 )
 
 // Add publishes a key. The first one that can sign calls does so at once.
-func (s *KeySet) Add(k Key, now time.Time) error {
+func (s *KeySet) Add(k Key, now time.Time) (KeyInfo, error) {
 	if k.method == nil {
-		return fmt.Errorf("%w: there is none", ErrKey)
+		return KeyInfo{}, fmt.Errorf("%w: there is none", ErrKey)
 	}
 	if _, err := s.find(k.ID()); err == nil {
-		return fmt.Errorf("%w: %s is in the set already", ErrKey, k.ID())
+		return KeyInfo{}, fmt.Errorf("%w: %s is in the set already", ErrKey, k.ID())
 	}
 	s.keys = append(s.keys, member{Key: k, published: now})
 	if s.calls == "" && k.SignsCalls() {
 		s.calls = k.ID()
 	}
-	return nil
+	return s.info(len(s.keys) - 1), nil
 }
 
 // Sign has a key sign calls from now on, and claims if no other key does; or claims alone, if that is asked for or it can

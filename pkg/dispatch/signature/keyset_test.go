@@ -24,7 +24,7 @@ func setOf(t testing.TB, algorithms ...string) (KeySet, []Key) {
 	for _, a := range algorithms {
 		k, err := NewKeyFor(a)
 		if err == nil {
-			err = s.Add(k, noon)
+			_, err = s.Add(k, noon)
 		}
 		if err != nil {
 			t.Fatal(err)

@@ -68,7 +68,7 @@ func parseKeySet(text []byte) (s KeySet, err error) {
 			return s, err
 		}
 		for _, k := range keys {
-			if err := s.Add(k, time.Time{}); err != nil {
+			if _, err := s.Add(k, time.Time{}); err != nil {
 				return s, err
 			}
 			if s.claims == "" && !k.SignsCalls() {
@@ -84,7 +84,7 @@ func parseKeySet(text []byte) (s KeySet, err error) {
 	for i, j := range f.Keys {
 		k, err := j.key()
 		if err == nil {
-			err = s.Add(k, j.Published)
+			_, err = s.Add(k, j.Published)
 		}
 		if err != nil {
 			return s, fmt.Errorf("/keys/%d: %w", i, err)
