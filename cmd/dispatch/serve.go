@@ -47,6 +47,8 @@ func (s serveCommand) Validate() error {
 		return fmt.Errorf("--public-only and --allow-network exclude each other")
 	case s.Unsigned && s.Key != "":
 		return fmt.Errorf("--unsigned and --key exclude each other")
+	case s.Unsigned && s.Signing != signature.JWT:
+		return fmt.Errorf("--unsigned and --signing exclude each other")
 	}
 	return nil
 }

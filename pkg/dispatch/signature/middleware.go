@@ -28,8 +28,9 @@ const (
 // dispatch takes each for a failure of the attempt, and makes the next one, with a new signature, when it is due. So a call whose
 // answer was lost comes again and is let through: Idempotency-Key tells that it is the same call. A signature that is
 // seen twice was copied, or sent again by something on the way, which does not know what became of the first: then 409 makes
-// for one more attempt, where a success might hide that the call was never handled. The answer to an overtaken call changes
-// nothing: the attempt that overtook it decides.
+// for one more attempt, where a success might hide that the call was never handled. So that it does where a task counts 409
+// as success, too, Dispatch-Outcome says it. The answer to an overtaken call changes nothing: the attempt that overtook it
+// decides.
 type Middleware struct {
 	Verifier Verifier
 	// Keys gives the keys instead of Verifier.Keys; again is set where a call names one that they do not have. See [PublishedKeys].
@@ -161,6 +162,9 @@ func (p *refusal) write(w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Content-Type", "application/problem+json")
 	h.Set("Cache-Control", "no-store")
+	if p.Status == http.StatusConflict {
+		h.Set("Dispatch-Outcome", `retry;reason="`+p.Detail+`"`)
+	}
 	if p.Status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", Header) // required (RFC 9110, section 15.5.2)
 	}

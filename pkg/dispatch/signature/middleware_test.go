@@ -164,6 +164,9 @@ func TestReplaysAndOvertakenCalls(t *testing.T) {
 		if w.Code != c.status || !strings.Contains(w.Body.String(), c.detail) {
 			t.Errorf("%s: %d %s, want %d %s", c.name, w.Code, w.Body, c.status, c.detail)
 		}
+		if said := w.Header().Get("Dispatch-Outcome"); strings.HasPrefix(said, `retry;reason="call `) != (c.status == 409) {
+			t.Errorf("%s: says %q: a task may count 409 as success", c.name, said)
+		}
 	}
 }
 

@@ -256,6 +256,45 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
+// FuzzVerifySigned: whatever is signed with the service's key, only what says that it is this very call is accepted.
+func FuzzVerifySigned(f *testing.F) {
+	s := newSigner(f)
+	good := `{"iss":"` + s.Issuer + `","aud":"` + receiver + `","exp":1772366490,"method":"POST","url":"` + receiver + `/","sha256":"` + digest(nil) + `"}`
+	for _, claims := range []string{good, `{"aud":[],` + good[1:], strings.Replace(good, "1772366490", "1e10", 1), strings.Replace(good, "{", `{"nbf":-1,"iat":-1,`, 1)} {
+		f.Add(CallType, claims)
+		f.Add(ClaimsType, claims)
+	}
+	f.Fuzz(func(t *testing.T, typ, claims string) {
+		header, err := json.Marshal(map[string]string{"alg": "ES256", "kid": s.Key.ID(), "typ": typ})
+		if err != nil {
+			t.Fatal(err)
+		}
+		token := forged(string(header), claims, func(text string) []byte {
+			sum, err := s.Key.sign(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return sum
+		})
+		if _, err := verifier(s).Verify(Received{token, "POST", "/", nil}); err != nil {
+			return
+		}
+		var said map[string]any
+		if err := json.Unmarshal([]byte(claims), &said); err != nil {
+			t.Fatalf("accepted %s: %v", claims, err)
+		}
+		folded := map[string]any{} // encoding/json takes names for equal that differ in case
+		for name, value := range said {
+			folded[strings.ToLower(strings.Map(fold, name))] = value
+		}
+		exp, _ := folded["exp"].(float64)
+		if typ != CallType || folded["aud"] != receiver || folded["iss"] != s.Issuer || folded["method"] != "POST" || folded["url"] != receiver+"/" ||
+			folded["sha256"] != digest(nil) || exp <= float64(noon.Unix()) {
+			t.Errorf("accepted as %q: %s", typ, claims)
+		}
+	})
+}
+
 // FuzzParseKey: a text is a key or ErrKey, and a key signs.
 func FuzzParseKey(f *testing.F) {
 	s := newSigner(f)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -44,6 +45,9 @@ func (o Options) keys() (*keys, error) {
 		if _, err := keyfile.LoadOrMake(k.path); err != nil {
 			return nil, err
 		}
+	}
+	if info, err := os.Stat(k.path); err == nil && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
+		o.Log.Warn("others than the owner may read the signing keys", slog.String("file", k.path))
 	}
 	return k, k.read(o.Issuer, o.Signing)
 }
