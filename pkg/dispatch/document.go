@@ -168,6 +168,9 @@ func EncodeDoc(d Doc) ([]byte, error) {
 
 // DecodeDoc is the inverse of [EncodeDoc].
 func DecodeDoc(b []byte) (Doc, error) {
+	if d, ok := plainDoc(b); ok {
+		return d, nil
+	}
 	var d Doc
 	if err := json.Unmarshal(b, &d); err != nil {
 		return Doc{}, fmt.Errorf("decoding a task's document: %w", err)

@@ -178,7 +178,7 @@ func (e *Enqueue) tell(ctx context.Context, results []Result, replaced []bool, n
 	for i, r := range results {
 		switch {
 		case r.Err != nil || r.Existing && !replaced[i] || r.Task.State != Scheduled:
-		case !r.Task.DueAt.After(e.Now()):
+		case r.Task.Hint().IsDue(e.Now()):
 			due = append(due, r.Task.Hint())
 		case r.Task.DueAt.Before(now.Add(time.Minute)):
 			soon = true

@@ -111,6 +111,10 @@ type Hint struct {
 	DueAt time.Time `json:"dueAt,omitzero"`
 }
 
+// IsDue reports whether the hint is to be handed over at now: from the beginning of the millisecond in which its task
+// is due. What is due at once is due at the end of the millisecond, and may be stored before that; handle waits for it.
+func (h Hint) IsDue(now time.Time) bool { return !h.DueAt.After(roundUp(now)) }
+
 // Hint returns the hint that hands this task over.
 func (t Task) Hint() Hint { return Hint{ID: t.ID, Queue: t.Queue, DueAt: t.DueAt} }
 

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"maps"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,7 +19,7 @@ const (
 	brisk = 250 * time.Millisecond
 	// remembered is how long the sweep passes over a task that was not admitted, if its turn does not come.
 	remembered = 30 * time.Second
-	// memory is how many such tasks are remembered at most.
+	// memory is how many such tasks, and names of origins, are remembered at most.
 	memory = 100_000
 )
 
@@ -30,6 +31,7 @@ type admission struct {
 	now   func() time.Time
 
 	mu      sync.Mutex
+	names   map[string]string // of origins, by authority
 	origins map[string]*origin
 	refused map[string]refusal // by task
 	turns   []turn             // of those, the tasks whose turn has come
@@ -61,7 +63,7 @@ type refusal struct {
 func newAdmission(workers int, now func() time.Time) *admission {
 	return &admission{
 		share: max(1, workers*3/4), gate: newGate(now), now: now,
-		origins: map[string]*origin{}, refused: map[string]refusal{},
+		names: map[string]string{}, origins: map[string]*origin{}, refused: map[string]refusal{},
 	}
 }
 
@@ -71,8 +73,7 @@ func (a *admission) admit(ctx context.Context, c dispatch.Call) (done func(), ok
 	if !ok {
 		return nil, false
 	}
-	name := originOf(c.Doc.URI)
-	o := a.meet(name)
+	name, o := a.meet(c.Doc.URI)
 	if !a.room(ctx, o) {
 		leave()
 		a.refuse(name, o, c.Task)
@@ -96,16 +97,33 @@ func originOf(uri string) string {
 	return signature.Origin(u)
 }
 
-func (a *admission) meet(name string) *origin {
+// authority returns a URI up to its path, query or fragment: those that have it in common have one origin.
+func authority(uri string) string {
+	scheme, rest, _ := strings.Cut(uri, "://")
+	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+		return uri[:len(scheme)+len("://")+end]
+	}
+	return uri
+}
+
+func (a *admission) meet(uri string) (name string, o *origin) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	o, ok := a.origins[name]
+	name, ok := a.names[authority(uri)]
+	if !ok {
+		if len(a.names) >= memory {
+			clear(a.names)
+		}
+		name = originOf(uri)
+		a.names[strings.Clone(authority(uri))] = name
+	}
+	o, ok = a.origins[name]
 	if !ok {
 		o = &origin{room: make(chan struct{}, a.share), moved: a.now()}
 		a.origins[name] = o
 	}
 	o.users++
-	return o
+	return name, o
 }
 
 // room takes a place among the origin's calls, for which it waits a moment where they come and go fast.
