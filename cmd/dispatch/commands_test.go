@@ -75,6 +75,8 @@ func TestCommands(t *testing.T) {
 		{"serve beyond loopback", "serve --listen 0.0.0.0:0", "", 1, "", "token"},
 		{"serve with too many workers", "serve --workers 100000", "", 2, "", "--workers"},
 		{"serve what excludes each other", "serve --public-only --allow-network 10.0.0.0/8", "", 2, "", "exclude"},
+		{"serve unsigned and signed", "serve --unsigned --signing both", "", 2, "", "exclude"},
+		{"serve signed in no known way", "serve --signing none", "", 2, "", "--signing"},
 		{"serve a network that is none", "serve --allow-network 10.0.0.0/99", "", 2, "", "10.0.0.0/99"},
 		{"receive with an impossible code", "receive --code 99", "", 2, "", "--code"},
 	} {

@@ -42,7 +42,7 @@ func (r receiveCommand) Validate() error {
 
 // Run receives until a signal comes.
 func (r receiveCommand) Run(ctx context.Context, c console) error {
-	checker := &receiver.Checker{Source: r.JWKS, Issuer: r.Issuer}
+	checker := &receiver.Checker{Keys: receiver.Published(r.JWKS), Issuer: r.Issuer}
 	if r.PublicKey != "" {
 		if err := r.readKey(checker); err != nil {
 			return err
@@ -75,7 +75,7 @@ func (r receiveCommand) readKey(checker *receiver.Checker) error {
 	if err != nil {
 		return fmt.Errorf("%w: %s: %w", errUsage, r.PublicKey, err)
 	}
-	checker.Only = &key
+	checker.Keys = receiver.Only(key)
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"example.com/dispatch/cmd/dispatch/internal/server"
 	"example.com/dispatch/pkg/dispatch"
+	"example.com/dispatch/pkg/dispatch/signature"
 )
 
 type serveCommand struct {
@@ -20,9 +21,10 @@ type serveCommand struct {
 
 	PublicOnly   bool           `help:"Call public addresses only, over https: not even loopback."`
 	AllowNetwork []netip.Prefix `placeholder:"CIDR" help:"A network to call besides public addresses and loopback, over plain http too."`
-	Key          string         `type:"path" placeholder:"FILE" help:"The signing key: PEM, EC P-256 or Ed25519. Otherwise one is made and kept beside the database."`
+	Key          string         `type:"path" placeholder:"FILE" help:"The signing keys: a set as dispatch keys writes it, or PEM. Otherwise a key is made and kept beside the database."`
 	Unsigned     bool           `help:"Do not sign calls."`
 	Issuer       string         `default:"dispatch" help:"The issuer of signatures (${default})."`
+	Signing      signature.Mode `default:"jwt" enum:"jwt,webhooks,both" help:"How calls are signed: jwt (Dispatch-Signature), webhooks (Standard Webhooks) or both (${default})."`
 
 	awsFlags
 
@@ -45,6 +47,8 @@ func (s serveCommand) Validate() error {
 		return fmt.Errorf("--public-only and --allow-network exclude each other")
 	case s.Unsigned && s.Key != "":
 		return fmt.Errorf("--unsigned and --key exclude each other")
+	case s.Unsigned && s.Signing != signature.JWT:
+		return fmt.Errorf("--unsigned and --signing exclude each other")
 	}
 	return nil
 }
@@ -62,7 +66,7 @@ func (s serveCommand) Run(ctx context.Context, c console) error {
 	}
 	log := slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: s.LogLevel}))
 	o := server.Options{
-		DB: s.DB, Listen: s.Listen, Token: s.Token, Key: s.Key, Unsigned: s.Unsigned, Issuer: s.Issuer,
+		DB: s.DB, Listen: s.Listen, Token: s.Token, Key: s.Key, Unsigned: s.Unsigned, Issuer: s.Issuer, Signing: s.Signing,
 		Networks: s.networks(), Workers: s.Workers, Retention: s.Retention, Grace: s.Grace, Log: log,
 	}
 	if err := s.apply(ctx, &o); err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -59,6 +60,7 @@ func (v *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func TestInvoke(t *testing.T) {
 	key, pem := newKey(t)
+	set := keySet(t, key)
 	const hints = `{"hints":[{"id":"ok","queue":"default","dueAt":"2026-01-31T12:00:00Z"},{"id":"bad"},{"id":"absent"}]}`
 	for _, c := range []struct {
 		name      string
@@ -75,6 +77,12 @@ func TestInvoke(t *testing.T) {
 			calls: "bad 1 signed, ok 1 signed", tasks: "ok delivered, bad scheduled"},
 		{name: "a key from Secrets Manager", variables: functiontest.Variables{"SIGNING_KEY": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:key"},
 			secret: pem, event: hints, calls: "bad 1 signed, ok 1 signed", tasks: "ok delivered, bad scheduled"},
+		{name: "a key set from Secrets Manager", variables: functiontest.Variables{"SIGNING_KEY": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:key"},
+			secret: set, event: hints, calls: "bad 1 signed, ok 1 signed", tasks: "ok delivered, bad scheduled"},
+		{name: "by Standard Webhooks too, where the receiver has a secret", variables: functiontest.Variables{"SIGNING_KEY": set, "SIGNING_MODE": "both"}, event: hints,
+			calls: "bad 1 signed, ok 1 signed", tasks: "ok delivered, bad scheduled"},
+		{name: "by Standard Webhooks without secrets", variables: functiontest.Variables{"SIGNING_KEY": pem, "SIGNING_MODE": "webhooks"}, event: hints,
+			tasks: "ok scheduled unclaimed, bad scheduled unclaimed", errorType: noSigningKey},
 		{name: "a secret that cannot be read", variables: functiontest.Variables{"SIGNING_KEY": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:key"},
 			event: hints, tasks: "ok scheduled unclaimed, bad scheduled unclaimed", errorType: noSigningKey},
 		{name: "no key", variables: functiontest.Variables{"SIGNING_KEY": "changeme"}, event: hints,
@@ -116,6 +124,21 @@ func TestInvoke(t *testing.T) {
 			}
 		})
 	}
+}
+
+// keySet is the text of a set in which the key signs, beside another that signs nothing and a secret for nobody here.
+func keySet(t *testing.T, key signature.Key) string {
+	t.Helper()
+	other, _ := newKey(t)
+	var set signature.KeySet
+	_, first := set.Add(key, time.Now())
+	_, second := set.Add(other, time.Now())
+	_, third := set.AddWebhook("https://other.example.com", time.Now())
+	text, err := set.Text()
+	if err := errors.Join(first, second, third, err); err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 func newKey(t *testing.T) (signature.Key, string) {

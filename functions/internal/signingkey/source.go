@@ -1,4 +1,4 @@
-// Package signingkey finds the key that calls are signed with.
+// Package signingkey finds the keys that calls are signed with.
 package signingkey
 
 import (
@@ -17,14 +17,15 @@ import (
 )
 
 const (
-	age       = 5 * time.Minute  // how long a key from Secrets Manager is used before it is asked for again
+	age       = 5 * time.Minute  // how long keys from Secrets Manager are used before they are asked for again
 	fetchTime = 10 * time.Second // for asking
 )
 
 // Source gives the signer in use. It is safe for concurrent use.
 type Source struct {
 	issuer string
-	fetch  func(context.Context) (string, error) // the key's PEM text; nil: calls are not signed
+	mode   signature.Mode
+	fetch  func(context.Context) (string, error) // the text of a key set; nil: calls are not signed
 	now    func() time.Time
 
 	mu     sync.Mutex
@@ -32,9 +33,9 @@ type Source struct {
 	at     time.Time // when signer was fetched
 }
 
-// New returns the source of the environment's SIGNING_KEY: a PEM text, or the ARN of a secret that holds one.
+// New returns the source of the environment's SIGNING_KEY: a key set, as JSON or PEM, or the ARN of a secret that holds one.
 func New(e wiring.Environment) *Source {
-	s := &Source{issuer: e.Issuer, now: time.Now}
+	s := &Source{issuer: e.Issuer, mode: signature.Mode(e.SigningMode), now: time.Now}
 	switch key := e.SigningKey; {
 	case key == "":
 	case strings.HasPrefix(key, "arn:"):
@@ -46,8 +47,8 @@ func New(e wiring.Environment) *Source {
 	return s
 }
 
-// Signer returns the signer, nil if calls are not signed. It asks for the key at the first need and every five
-// minutes; where that fails it goes on with the key it has.
+// Signer returns the signer, nil if calls are not signed. It asks for the keys at the first need and every five
+// minutes; where that fails it goes on with those it has.
 func (s *Source) Signer(ctx context.Context) (*signature.Signer, error) {
 	if s.fetch == nil {
 		return nil, nil
@@ -60,23 +61,27 @@ func (s *Source) Signer(ctx context.Context) (*signature.Signer, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, fetchTime)
 	defer cancel()
-	key, err := s.key(ctx)
+	signer, err := s.read(ctx)
 	if err != nil && s.signer == nil {
 		return nil, fmt.Errorf("getting the signing key: %w", err)
 	}
 	s.at = now
 	if err == nil {
-		s.signer = &signature.Signer{Key: key, Issuer: s.issuer}
+		s.signer = signer
 	}
 	return s.signer, nil
 }
 
-func (s *Source) key(ctx context.Context) (signature.Key, error) {
+func (s *Source) read(ctx context.Context) (*signature.Signer, error) {
 	text, err := s.fetch(ctx)
 	if err != nil {
-		return signature.Key{}, err
+		return nil, err
 	}
-	return signature.ParseKey([]byte(text))
+	keys, err := signature.ParseKeySet([]byte(text))
+	if err != nil {
+		return nil, err
+	}
+	return keys.Signer(s.issuer, s.mode)
 }
 
 // secret reads the text of a secret.
@@ -96,7 +101,7 @@ func secret(ctx context.Context, client *signed.Client, arn string) (string, err
 		return "", errors.New("reading the secret: the answer is not JSON") // err would show it
 	}
 	if out.SecretString == "" {
-		return "", errors.New("the secret holds no text; it must hold a key in PEM form")
+		return "", errors.New("the secret holds no text; it must hold a key set, as JSON or PEM")
 	}
 	return out.SecretString, nil
 }

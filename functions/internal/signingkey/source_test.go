@@ -24,6 +24,7 @@ func TestSigner(t *testing.T) {
 		{"asked once in five minutes", []step{{0, first, first, 1}, {age - 1, second, first, 1}, {1, second, second, 2}}},
 		{"goes on with the key it has", []step{{0, first, first, 1}, {age, "", first, 2}, {age - 1, second, first, 2}, {1, second, second, 3}}},
 		{"asks again until there is one", []step{{0, "", "", 1}, {0, first, first, 2}}},
+		{"a set", []step{{0, set(t, first, second), first, 1}, {age, set(t, second, first), second, 2}}},
 		{"no key", []step{{0, "changeme", "", 1}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -51,6 +52,20 @@ func TestSigner(t *testing.T) {
 			}
 		})
 	}
+}
+
+// set is both keys, of which the first signs.
+func set(t *testing.T, first, second string) string {
+	t.Helper()
+	keys, err := signature.ParseKeySet([]byte(first + second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := keys.Text()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 func pem(t *testing.T) string {

@@ -27,7 +27,8 @@ type Environment struct {
 	Precision      dispatch.Precision // PRECISION; second unless set
 
 	Sign                bool   // SIGN: there is a signing key, so that tasks may have claims
-	SigningKey          string // SIGNING_KEY: a PEM text or a Secrets Manager secret's ARN; "" but in handle
+	SigningKey          string // SIGNING_KEY: a key set as JSON or PEM, or a Secrets Manager secret's ARN; "" but in handle
+	SigningMode         string // SIGNING_MODE: jwt, webhooks or both; jwt unless set
 	Issuer              string // ISSUER: the iss of what is signed
 	EventBus            string // EVENT_BUS: name or ARN of the EventBridge bus that is told of failures; "" for none, and but in handle
 	TargetFunctions     bool   // TARGET_FUNCTIONS: tasks may go to Lambda functions
@@ -60,6 +61,7 @@ func Read(get func(string) string) (Environment, error) {
 
 		Sign:            get("SIGN") == "true",
 		SigningKey:      get("SIGNING_KEY"),
+		SigningMode:     r.signingMode(),
 		Issuer:          get("ISSUER"),
 		AllowedNetworks: r.networks(),
 
@@ -113,6 +115,18 @@ func (r *reader) precision() dispatch.Precision {
 	default:
 		r.fault("PRECISION", "must be second, minute or always, not %q", p)
 		return dispatch.PrecisionSecond
+	}
+}
+
+func (r *reader) signingMode() string {
+	switch mode := r.get("SIGNING_MODE"); mode {
+	case "":
+		return "jwt"
+	case "jwt", "webhooks", "both":
+		return mode
+	default:
+		r.fault("SIGNING_MODE", "must be jwt, webhooks or both, not %q", mode)
+		return "jwt"
 	}
 }
 

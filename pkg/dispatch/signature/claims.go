@@ -13,6 +13,7 @@ type callClaims struct {
 	Audience   string `json:"aud"`
 	IssuedAt   int64  `json:"iat"`
 	ExpiresAt  int64  `json:"exp"`
+	NotBefore  int64  `json:"nbf,omitempty"` // never signed here, but honoured
 	ID         string `json:"jti"`
 	Method     string `json:"method"`
 	URL        string `json:"url"`
@@ -29,8 +30,8 @@ func (c *callClaims) GetExpirationTime() (*jwt.NumericDate, error) { return nume
 // GetIssuedAt returns iat, nil if there is none.
 func (c *callClaims) GetIssuedAt() (*jwt.NumericDate, error) { return numeric(c.IssuedAt), nil }
 
-// GetNotBefore returns nil: a call is signed when it is sent.
-func (c *callClaims) GetNotBefore() (*jwt.NumericDate, error) { return nil, nil }
+// GetNotBefore returns nbf, nil if there is none.
+func (c *callClaims) GetNotBefore() (*jwt.NumericDate, error) { return numeric(c.NotBefore), nil }
 
 // GetIssuer returns iss.
 func (c *callClaims) GetIssuer() (string, error) { return c.Issuer, nil }

@@ -24,5 +24,9 @@
 //	v := signature.Verifier{Keys: keys, Issuer: "https://dispatch.example.com", Origin: "https://api.example.com"}
 //	call, err := v.VerifyRequest(r, body)
 //
-// A task with claims has them sent as a JWT of typ JWT: see [Signer.SignClaims].
+// Before a net/http handler, [Middleware] does that, reads the keys anew where they change, and refuses replays.
+//
+// A task with claims has them sent as a JWT of typ JWT: see [Signer.SignClaims]. Its key may be of a kind that signs no
+// calls: RSA, or a secret. The keys of a service are a [KeySet]. Calls may be signed by Standard Webhooks too, or instead:
+// see [Mode].
 package signature

@@ -5,20 +5,24 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
+	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"math/big"
 )
 
-// JWK is a public key as RFC 7517 and RFC 8037 write it.
+// JWK is a public key as RFC 7517, RFC 7518 and RFC 8037 write it.
 type JWK struct {
-	KeyType   string `json:"kty"` // EC or OKP
-	Curve     string `json:"crv"` // P-256 or Ed25519
-	X         string `json:"x"`
+	KeyType   string `json:"kty"`           // EC, OKP or RSA
+	Curve     string `json:"crv,omitempty"` // P-256 or Ed25519
+	X         string `json:"x,omitempty"`
 	Y         string `json:"y,omitempty"`
+	N         string `json:"n,omitempty"` // of RSA
+	E         string `json:"e,omitempty"`
 	KeyID     string `json:"kid"`
-	Algorithm string `json:"alg,omitempty"` // ES256 or EdDSA
+	Algorithm string `json:"alg,omitempty"` // ES256, EdDSA or RS256
 	Use       string `json:"use,omitempty"` // sig
 }
 
@@ -60,6 +64,9 @@ func newJWK(public crypto.PublicKey) (JWK, error) {
 		k.X, k.Y = base64URL(point[1:1+coordinate]), base64URL(point[1+coordinate:])
 	case ed25519.PublicKey:
 		k.KeyType, k.Curve, k.Algorithm, k.X = "OKP", "Ed25519", "EdDSA", base64URL(p)
+	case *rsa.PublicKey:
+		k.KeyType, k.Algorithm = "RSA", "RS256"
+		k.N, k.E = base64URL(p.N.Bytes()), base64URL(big.NewInt(int64(p.E)).Bytes())
 	default:
 		return JWK{}, fmt.Errorf("%w: %T; it must be EC P-256 or Ed25519", ErrKey, public)
 	}
@@ -69,15 +76,21 @@ func newJWK(public crypto.PublicKey) (JWK, error) {
 
 // thumbprint hashes the required members in the order of their names (RFC 7638, section 3).
 func (k JWK) thumbprint() string {
-	members := fmt.Sprintf(`{"crv":%q,"kty":%q,"x":%q`, k.Curve, k.KeyType, k.X)
-	if k.KeyType == "EC" {
-		members += fmt.Sprintf(`,"y":%q`, k.Y)
+	var members string
+	switch k.KeyType {
+	case "EC":
+		members = fmt.Sprintf(`{"crv":%q,"kty":"EC","x":%q,"y":%q}`, k.Curve, k.X, k.Y)
+	case "RSA":
+		members = fmt.Sprintf(`{"e":%q,"kty":"RSA","n":%q}`, k.E, k.N)
+	default:
+		members = fmt.Sprintf(`{"crv":%q,"kty":%q,"x":%q}`, k.Curve, k.KeyType, k.X)
 	}
-	sum := sha256.Sum256([]byte(members + "}"))
+	sum := sha256.Sum256([]byte(members))
 	return base64URL(sum[:])
 }
 
-// public returns the key that verifies signatures of algorithm alg, if this is one. The algorithm follows
+// public returns the key that verifies calls signed by algorithm alg, if this is one: of all others, RSA and
+// secrets too, none does. The algorithm follows
 // from the key and never from the token alone.
 func (k JWK) public(alg string) (crypto.PublicKey, error) {
 	x, errX := base64.RawURLEncoding.DecodeString(k.X)

@@ -99,8 +99,8 @@ func TestKeysThatAreRefused(t *testing.T) {
 	}{
 		{"nothing", "no private key", nil},
 		{"no PEM", "no private key", []byte("secret")},
-		{"RSA", "RSA PRIVATE KEY", block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rsaKey), nil)},
-		{"RSA, PKCS #8", "rsa.PrivateKey", pkcs8(rsaKey)},
+		{"RSA", "claims only", block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rsaKey), nil)},
+		{"RSA, PKCS #8", "claims only", pkcs8(rsaKey)},
 		{"P-384", "P-384", sec1(ecKey(t, elliptic.P384()))},
 		{"P-384, PKCS #8", "P-384", pkcs8(ecKey(t, elliptic.P384()))},
 		{"public", "PUBLIC KEY", public(p256.Public())},

@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
@@ -32,6 +33,9 @@ func ParsePublicKey(text []byte) (JWK, error) {
 	}
 	if ec, ok := found.(*ecdsa.PublicKey); ok && ec.Curve != elliptic.P256() {
 		return JWK{}, fmt.Errorf("%w: EC with curve %s; only P-256 verifies ES256", ErrKey, ec.Curve.Params().Name)
+	}
+	if _, ok := found.(*rsa.PublicKey); ok {
+		return JWK{}, fmt.Errorf("%w: %T; it must be EC P-256 or Ed25519", ErrKey, found)
 	}
 	return newJWK(found)
 }

@@ -22,11 +22,15 @@ const (
 	Margin = 60 * time.Second
 )
 
-// Signer signs with one key. It is safe for concurrent use.
+// Signer signs. It is safe for concurrent use.
 type Signer struct {
-	Key    Key
-	Issuer string           // the iss of everything it signs
-	Now    func() time.Time // nil: time.Now
+	Key    Key    // signs calls
+	Claims *Key   // signs claims; nil: Key does
+	Issuer string // the iss of everything it signs
+	Mode   Mode   // how calls are signed; "": JWT
+	// Webhooks are the secrets of Standard Webhooks, by the origin of the receivers that share them.
+	Webhooks map[string][]WebhookSecret
+	Now      func() time.Time // nil: time.Now
 }
 
 // Call is what a signature says of a call.
@@ -57,8 +61,11 @@ func (s Signer) SignCallTo(u *url.URL, c Call, body []byte, timeout time.Duratio
 	if origin == "" {
 		return "", fmt.Errorf("signing a call: %w: no scheme or no host", ErrURL)
 	}
+	if s.Key.method != nil && !s.Key.SignsCalls() {
+		return "", fmt.Errorf("signing a call: %w: %s signs claims only", ErrKey, s.Key.Algorithm())
+	}
 	now := s.now()
-	token, err := s.sign(CallType, callClaims{
+	token, err := sign(&s.Key, CallType, callClaims{
 		Issuer:     s.Issuer,
 		Subject:    c.Task,
 		Audience:   origin,
@@ -106,7 +113,11 @@ func (s Signer) SignClaims(claims []byte, expireAt time.Time, timeout time.Durat
 		}
 		all[name] = text
 	}
-	token, err := s.sign(ClaimsType, all)
+	key := &s.Key
+	if s.Claims != nil {
+		key = s.Claims
+	}
+	token, err := sign(key, ClaimsType, all)
 	if err != nil {
 		return "", fmt.Errorf("signing claims: %w", err)
 	}
@@ -114,8 +125,8 @@ func (s Signer) SignClaims(claims []byte, expireAt time.Time, timeout time.Durat
 }
 
 // sign makes a JWT. jwt.Token would do, with two maps and their reflection for the same few bytes of header.
-func (s Signer) sign(typ string, claims any) (string, error) {
-	if s.Key.private == nil {
+func sign(key *Key, typ string, claims any) (string, error) {
+	if key.method == nil {
 		return "", fmt.Errorf("%w: there is none", ErrKey)
 	}
 	var payload bytes.Buffer
@@ -124,9 +135,9 @@ func (s Signer) sign(typ string, claims any) (string, error) {
 	if err := e.Encode(claims); err != nil {
 		return "", err
 	}
-	header := `{"alg":"` + s.Key.method.Alg() + `","kid":"` + s.Key.ID() + `","typ":"` + typ + `"}`
+	header := `{"alg":"` + key.method.Alg() + `","kid":"` + key.public.KeyID + `","typ":"` + typ + `"}`
 	signed := base64URL([]byte(header)) + "." + base64URL(bytes.TrimRight(payload.Bytes(), "\n"))
-	sum, err := s.Key.method.Sign(signed, s.Key.private)
+	sum, err := key.sign(signed)
 	if err != nil {
 		return "", err
 	}

@@ -15,26 +15,29 @@ import (
 
 // Why a call was not accepted. Verify's errors wrap one of them.
 var (
-	ErrMissing    = errors.New("no signature")               // the header is absent, or there are several
-	ErrMalformed  = errors.New("malformed token")            // not a JWT, or claims of other types
-	ErrType       = errors.New("not a call's signature")     // another typ: a body of claims, say
-	ErrAlgorithm  = errors.New("algorithm not accepted")     // neither ES256 nor EdDSA
-	ErrUnknownKey = errors.New("unknown key")                // not in Keys, or not for that algorithm
-	ErrSignature  = errors.New("signature does not match")   // forged, or changed on the way
-	ErrExpired    = errors.New("signature expired")          // its exp has passed
-	ErrIssuer     = errors.New("another issuer")             // not Verifier.Issuer
-	ErrAudience   = errors.New("for another receiver")       // not for Verifier.Origin
-	ErrMethod     = errors.New("signed for another method")  // than the request's
-	ErrURL        = errors.New("signed for another URL")     // than the request's
-	ErrBody       = errors.New("signed for another body")    // than the request's
-	ErrVerifier   = errors.New("verifier is not configured") // without an Issuer or a valid Origin
+	ErrMissing     = errors.New("no signature")               // the header is absent, or there are several
+	ErrMalformed   = errors.New("malformed token")            // not a JWT, or claims of other types
+	ErrOversized   = errors.New("token too long")             // over 16 KB
+	ErrDuplicate   = errors.New("duplicated member")          // of a token's header or claims
+	ErrType        = errors.New("not a call's signature")     // another typ: a body of claims, say
+	ErrAlgorithm   = errors.New("algorithm not accepted")     // neither ES256 nor EdDSA
+	ErrUnknownKey  = errors.New("unknown key")                // not in Keys, or not for that algorithm
+	ErrSignature   = errors.New("signature does not match")   // forged, or changed on the way
+	ErrExpired     = errors.New("signature expired")          // its exp has passed
+	ErrNotYetValid = errors.New("signature not valid yet")    // its nbf, or iat, is later than clocks may disagree
+	ErrIssuer      = errors.New("another issuer")             // not Verifier.Issuer
+	ErrAudience    = errors.New("for another receiver")       // not for Verifier.Origin
+	ErrMethod      = errors.New("signed for another method")  // than the request's
+	ErrURL         = errors.New("signed for another URL")     // than the request's
+	ErrBody        = errors.New("signed for another body")    // than the request's
+	ErrVerifier    = errors.New("verifier is not configured") // without an Issuer or a valid Origin
 )
 
 // maxToken is more than any signature takes, its url claim included, in bytes.
 const maxToken = 16 << 10
 
 // Verifier checks calls at a receiver. It is safe for concurrent use. A signature that was seen before is
-// still valid: whoever cannot bear a replay within its life stores [Call].ID or Generation.
+// still valid: [Middleware] has a memory for those.
 type Verifier struct {
 	Keys   JWKS   // the service's published keys
 	Issuer string // the service's issuer
@@ -83,25 +86,27 @@ func (v Verifier) verify(got Received) (Call, error) {
 	case got.Signature == "":
 		return Call{}, ErrMissing
 	case len(got.Signature) > maxToken:
-		return Call{}, fmt.Errorf("%w: over %d bytes", ErrMalformed, maxToken)
+		return Call{}, fmt.Errorf("%w: over %d bytes", ErrOversized, maxToken)
+	}
+	if name, found := duplicate(got.Signature); found {
+		return Call{}, fmt.Errorf("%w: %.64q", ErrDuplicate, name)
 	}
 	origin := Origin(base)
 	options := []jwt.ParserOption{
 		jwt.WithValidMethods(algorithms()),
 		jwt.WithIssuer(v.Issuer), jwt.WithAudience(origin), jwt.WithExpirationRequired(),
-		jwt.WithLeeway(v.Leeway), jwt.WithStrictDecoding(),
-	}
-	if v.Now != nil {
-		options = append(options, jwt.WithTimeFunc(v.Now))
+		jwt.WithLeeway(v.Leeway), jwt.WithStrictDecoding(), jwt.WithTimeFunc(v.now),
 	}
 	var claims callClaims
 	token, err := jwt.NewParser(options...).ParseWithClaims(got.Signature, &claims, v.key)
 	if err != nil {
 		return Call{}, reason(token, err)
 	}
-	switch {
+	switch latest := v.now().Add(Margin + v.Leeway); {
 	case token.Header["typ"] != CallType:
 		return Call{}, ErrType
+	case time.Unix(claims.IssuedAt, 0).After(latest):
+		return Call{}, fmt.Errorf("%w: signed in the future", ErrNotYetValid)
 	case claims.Method != got.Method:
 		return Call{}, fmt.Errorf("%w: %q", ErrMethod, claims.Method)
 	case claims.URL != origin+got.URI:
@@ -114,6 +119,13 @@ func (v Verifier) verify(got Received) (Call, error) {
 		Method: claims.Method, URL: claims.URL, ID: claims.ID,
 		SignedAt: time.Unix(claims.IssuedAt, 0).UTC(), ExpiresAt: time.Unix(claims.ExpiresAt, 0).UTC(),
 	}, nil
+}
+
+func (v Verifier) now() time.Time {
+	if v.Now == nil {
+		return time.Now()
+	}
+	return v.Now()
 }
 
 // key finds the key that a token names. What the token says of its algorithm must agree with the key.
@@ -133,13 +145,14 @@ func algorithms() []string {
 // reason maps the errors of package jwt to this package's.
 func reason(token *jwt.Token, err error) error {
 	if token != nil && token.Method != nil && !slices.Contains(algorithms(), token.Method.Alg()) {
-		return ErrAlgorithm // to package jwt, a signature that does not match
+		return fmt.Errorf("%w: %.16q", ErrAlgorithm, token.Method.Alg()) // to package jwt, a signature that does not match
 	}
 	for _, r := range []struct{ from, to error }{
 		{ErrUnknownKey, ErrUnknownKey},
 		{jwt.ErrTokenMalformed, ErrMalformed},
 		{jwt.ErrTokenUnverifiable, ErrAlgorithm},
 		{jwt.ErrTokenExpired, ErrExpired},
+		{jwt.ErrTokenNotValidYet, ErrNotYetValid},
 		{jwt.ErrTokenInvalidIssuer, ErrIssuer},
 		{jwt.ErrTokenInvalidAudience, ErrAudience},
 		{jwt.ErrTokenInvalidClaims, ErrMalformed},

@@ -105,7 +105,7 @@ func TestVerify(t *testing.T) {
 		{"garbage with dots", token("a.b.c"), ErrMalformed},
 		{"four parts", token(good + ".x"), ErrMalformed},
 		{"JSON of the wrong types", token(forged(`{"alg":"ES256`+kid, `{"exp":"soon"}`, byService)), ErrMalformed},
-		{"endless", token(forged(`{"alg":"ES256`+kid, strings.Replace(payload(""), "{", `{"x":"`+strings.Repeat("x", maxToken)+`",`, 1), byService)), ErrMalformed},
+		{"endless", token(forged(`{"alg":"ES256`+kid, strings.Replace(payload(""), "{", `{"x":"`+strings.Repeat("x", maxToken)+`",`, 1), byService)), ErrOversized},
 		{"long", token(forged(`{"alg":"ES256`+kid, strings.Replace(payload(""), "{", `{"x":"`+strings.Repeat("x", maxToken/2)+`",`, 1), byService)), nil},
 		{"bits that stand for nothing", token(good[:len(good)-1] + string(good[len(good)-1]+1)), ErrMalformed},
 		{"padded base64", token(good + "="), ErrMalformed},
@@ -149,6 +149,20 @@ func TestVerify(t *testing.T) {
 		{"for the same host over http:", func(_ *Received, v *Verifier) { v.Origin = "http://api.example.com" }, ErrAudience},
 		{"for another port", func(_ *Received, v *Verifier) { v.Origin = receiver + ":8443" }, ErrAudience},
 		{"a body of claims that looks like a call", token(claims), ErrType},
+
+		{"signed by a clock a margin ahead", func(_ *Received, v *Verifier) { v.Now = func() time.Time { return noon.Add(-Margin) } }, nil},
+		{"signed in the future", func(_ *Received, v *Verifier) {
+			v.Now = func() time.Time { return noon.Add(-Margin - time.Second) }
+		}, ErrNotYetValid},
+		{"not yet valid", token(forged(`{"alg":"ES256`+kid, strings.Replace(payload(""), "{", `{"nbf":1772366401,`, 1), byService)), ErrNotYetValid},
+		{"valid from now", token(forged(`{"alg":"ES256`+kid, strings.Replace(payload(""), "{", `{"nbf":1772366400,`, 1), byService)), nil},
+
+		{"a claim twice", token(forged(`{"alg":"ES256`+kid, strings.Replace(payload(""), "{", `{"aud":"https://other.example.com",`, 1), byService)), ErrDuplicate},
+		{"a claim twice, in another case", token(forged(`{"alg":"ES256`+kid, strings.Replace(payload(""), "{", `{"EXP":99999999999,`, 1), byService)), ErrDuplicate},
+		{"a claim twice, with a long s", token(forged(`{"alg":"ES256`+kid, strings.Replace(payload(""), "{", `{"iſs":"x",`, 1), byService)), ErrDuplicate},
+		{"a claim twice, escaped", token(forged(`{"alg":"ES256`+kid, strings.Replace(payload(""), "{", `{"exp":99999999999,`, 1), byService)), ErrDuplicate},
+		{"alg twice", token(forged(`{"alg":"none","alg":"ES256`+kid, payload(""), byService)), ErrDuplicate},
+		{"kid twice", token(forged(`{"kid":"`+stranger.Key.ID()+`","alg":"ES256`+kid, payload(""), byService)), ErrDuplicate},
 
 		{"another method", func(r *Received, _ *Verifier) { r.Method = "PUT" }, ErrMethod},
 		{"another path", func(r *Received, _ *Verifier) { r.URI = "/refunds?id=7" }, ErrURL},
@@ -238,6 +252,45 @@ func FuzzVerify(f *testing.F) {
 		_, err := verifier(s).Verify(Received{token, method, uri, body})
 		if own := token == good && method == "POST" && uri == "/" && string(body) == "body"; own != (err == nil) {
 			t.Errorf("own %v, err %v", own, err)
+		}
+	})
+}
+
+// FuzzVerifySigned: whatever is signed with the service's key, only what says that it is this very call is accepted.
+func FuzzVerifySigned(f *testing.F) {
+	s := newSigner(f)
+	good := `{"iss":"` + s.Issuer + `","aud":"` + receiver + `","exp":1772366490,"method":"POST","url":"` + receiver + `/","sha256":"` + digest(nil) + `"}`
+	for _, claims := range []string{good, `{"aud":[],` + good[1:], strings.Replace(good, "1772366490", "1e10", 1), strings.Replace(good, "{", `{"nbf":-1,"iat":-1,`, 1)} {
+		f.Add(CallType, claims)
+		f.Add(ClaimsType, claims)
+	}
+	f.Fuzz(func(t *testing.T, typ, claims string) {
+		header, err := json.Marshal(map[string]string{"alg": "ES256", "kid": s.Key.ID(), "typ": typ})
+		if err != nil {
+			t.Fatal(err)
+		}
+		token := forged(string(header), claims, func(text string) []byte {
+			sum, err := s.Key.sign(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return sum
+		})
+		if _, err := verifier(s).Verify(Received{token, "POST", "/", nil}); err != nil {
+			return
+		}
+		var said map[string]any
+		if err := json.Unmarshal([]byte(claims), &said); err != nil {
+			t.Fatalf("accepted %s: %v", claims, err)
+		}
+		folded := map[string]any{} // encoding/json takes names for equal that differ in case
+		for name, value := range said {
+			folded[strings.ToLower(strings.Map(fold, name))] = value
+		}
+		exp, _ := folded["exp"].(float64)
+		if typ != CallType || folded["aud"] != receiver || folded["iss"] != s.Issuer || folded["method"] != "POST" || folded["url"] != receiver+"/" ||
+			folded["sha256"] != digest(nil) || exp <= float64(noon.Unix()) {
+			t.Errorf("accepted as %q: %s", typ, claims)
 		}
 	})
 }

@@ -51,13 +51,9 @@ func (h HTTP) request(ctx context.Context, c dispatch.Call) (*http.Request, erro
 	header.set(idempotencyKey, c.IdempotencyKey())
 	header.set(attemptHeader, strconv.Itoa(c.Attempt))
 	if h.Signer != nil {
-		token, err := sender(h.Signer, c).SignCallTo(r.URL, signature.Call{
-			Task: c.Task.ID, Attempt: c.Attempt, Generation: c.Task.Generation, Method: r.Method,
-		}, body, c.Timeout)
-		if err != nil {
+		if err := h.sign(header, r, c, body); err != nil {
 			return nil, err
 		}
-		header.set(signature.Header, token)
 	}
 	r.Header = header.values
 	return r, nil

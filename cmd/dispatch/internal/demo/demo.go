@@ -57,7 +57,7 @@ func Run(ctx context.Context, o Options) error {
 		return errors.Join(fmt.Errorf("starting the server: %w", err), l.Close())
 	}
 	uses := uses()
-	checker := &receiver.Checker{Source: s.URL() + "/.well-known/jwks.json", Issuer: issuer, Origins: []string{target}}
+	checker := &receiver.Checker{Keys: receiver.Published(s.URL() + "/.well-known/jwks.json"), Issuer: issuer, Origins: []string{target}}
 	answers := receiver.New(receiver.Options{Verify: checker.Verify, Status: script(uses), Report: tell.received})
 
 	serving, stop := context.WithCancel(ctx)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,7 +16,6 @@ import (
 	"example.com/dispatch/cmd/dispatch/internal/invocation"
 	"example.com/dispatch/cmd/dispatch/internal/problem"
 	"example.com/dispatch/pkg/dispatch"
-	"example.com/dispatch/pkg/dispatch/signature"
 )
 
 const (
@@ -49,12 +47,12 @@ func isLoopback(host string) bool {
 	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
-func (s *Server) newHTTP(signer *signature.Signer) *http.Server {
+func (s *Server) newHTTP() *http.Server {
 	mux := http.NewServeMux()
 	api.API{Engine: s.Engine, Store: s.Store, Now: time.Now, Log: s.options.Log}.Register(mux)
 	mux.Handle(invocation.Pattern, invocation.Handler{Engine: s.Engine, Log: s.options.Log})
 	mux.HandleFunc("GET "+healthPath, s.health)
-	mux.HandleFunc("GET "+keysPath, func(w http.ResponseWriter, _ *http.Request) { serveKeys(w, signer) })
+	mux.HandleFunc("GET "+keysPath, s.keys.serve)
 	return &http.Server{
 		Handler:           s.guard(described{mux}),
 		ReadHeaderTimeout: headerTime, ReadTimeout: readTime, WriteTimeout: writeTime, IdleTimeout: idleTime,
@@ -138,13 +136,4 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Write([]byte(`{"status":"ok"}` + "\n"))
-}
-
-func serveKeys(w http.ResponseWriter, signer *signature.Signer) {
-	keys := signature.JWKS{Keys: []signature.JWK{}}
-	if signer != nil {
-		keys.Keys = append(keys.Keys, signer.Key.Public())
-	}
-	w.Header().Set("Content-Type", "application/jwk-set+json")
-	json.NewEncoder(w).Encode(keys) // the client has gone if this fails
 }

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"example.com/dispatch/cmd/dispatch/internal/engine"
-	"example.com/dispatch/cmd/dispatch/internal/keyfile"
 	"example.com/dispatch/pkg/dispatch"
 	"example.com/dispatch/pkg/dispatch/egress"
 	"example.com/dispatch/pkg/dispatch/signature"
@@ -27,9 +26,10 @@ type Options struct {
 	Listen string // host:port
 	Token  string // what callers show as a bearer token; needed unless Listen is on loopback
 
-	Key      string         // path of a PEM file; "": a key is made and kept beside the database
+	Key      string         // path of a file with a key set, JSON or PEM; "": a key is made and kept beside the database
 	Unsigned bool           // calls carry no signature, and there is no key
 	Issuer   string         // the iss of what is signed
+	Signing  signature.Mode // how calls are signed; "": by JWT
 	Networks []netip.Prefix // that may be called besides public addresses, over plain http too
 
 	AWS      *target.AWS                           // calls Lambda functions and state machines; nil: nobody does
@@ -52,6 +52,7 @@ type Server struct {
 	listener net.Listener
 	http     *http.Server
 	client   *http.Client
+	keys     *keys
 }
 
 const (
@@ -91,8 +92,7 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	if freed > 0 {
 		o.Log.LogAttrs(ctx, slog.LevelWarn, "the last server was killed; its tasks are attempted again", slog.Int("tasks", freed))
 	}
-	signer, err := o.signer()
-	if err != nil {
+	if s.keys, err = o.keys(); err != nil {
 		return nil, err
 	}
 	if s.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", o.Listen); err != nil {
@@ -100,26 +100,16 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	}
 	s.client = egress.New(egress.Options{AllowedNetworks: o.Networks, Workers: o.Workers})
 	s.Engine = engine.New(engine.Options{
-		Store: s.Store, Send: target.Sender{HTTP: target.HTTP{Client: s.client, Signer: signer}, AWS: o.AWS}.Send, Workers: o.Workers,
-		Retention: o.Retention, AllowHTTP: len(o.Networks) > 0, CanSign: signer != nil, CheckARN: o.CheckARN, Notify: o.Notify, Log: o.Log,
+		Store: s.Store, Send: s.send, Workers: o.Workers,
+		Retention: o.Retention, AllowHTTP: len(o.Networks) > 0, CanSign: !o.Unsigned, CheckARN: o.CheckARN, Notify: o.Notify, Log: o.Log,
 	})
-	s.http = s.newHTTP(signer)
+	s.http = s.newHTTP()
 	return s, nil
 }
 
-func (o Options) signer() (*signature.Signer, error) {
-	if o.Unsigned {
-		return nil, nil
-	}
-	load, path := keyfile.Load, o.Key
-	if path == "" {
-		load, path = keyfile.LoadOrMake, o.DB+"-key.pem"
-	}
-	key, err := load(path)
-	if err != nil {
-		return nil, err
-	}
-	return &signature.Signer{Key: key, Issuer: o.Issuer}, nil
+// send makes a call, signed with the keys that are in force when it begins.
+func (s *Server) send(ctx context.Context, c dispatch.Call) dispatch.Answer {
+	return target.Sender{HTTP: target.HTTP{Client: s.client, Signer: s.keys.signer()}, AWS: s.options.AWS}.Send(ctx, c)
 }
 
 // URL returns where the server is.
@@ -133,6 +123,7 @@ func (s *Server) Run(ctx context.Context) error {
 	var background sync.WaitGroup
 	background.Go(func() { s.Engine.Run(ctx) })
 	background.Go(func() { s.purge(ctx) })
+	background.Go(func() { s.watchKeys(ctx) })
 	failed := make(chan error, 1)
 	go func() { failed <- s.http.Serve(s.listener) }()
 

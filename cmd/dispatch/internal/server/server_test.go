@@ -3,6 +3,7 @@ package server_test
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/dispatch/cmd/dispatch/internal/keyfile"
 	"example.com/dispatch/cmd/dispatch/internal/server"
 	"example.com/dispatch/pkg/dispatch"
 	"example.com/dispatch/pkg/dispatch/sqlite"
@@ -191,6 +193,26 @@ func TestKeyIsMadeOnceForTheOwnerAlone(t *testing.T) {
 	again := start(t, func(o *server.Options) { o.DB = db })
 	if _, _, second := again.call("GET", "/.well-known/jwks.json", ""); second != first {
 		t.Errorf("after a restart the keys are %s, want %s", second, first)
+	}
+}
+
+func TestKeysThatOthersMayReadAreComplainedOf(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys.pem")
+	if _, err := keyfile.LoadOrMake(path); err != nil {
+		t.Fatal(err)
+	}
+	for mode, want := range map[os.FileMode]bool{0o600: false, 0o640: true} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		var log strings.Builder
+		r := start(t, func(o *server.Options) { o.Key, o.Log = path, slog.New(slog.NewTextHandler(&log, nil)) })
+		if err := r.stop(); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(log.String(), "others than the owner"); got != want {
+			t.Errorf("%v: %s", mode, log.String())
+		}
 	}
 }
 
