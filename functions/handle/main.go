@@ -23,7 +23,7 @@ func main() { wiring.Start(build) }
 
 func build(e wiring.Environment, log *slog.Logger) (lambda.Handler, error) {
 	// A kept connection freezes between invocations.
-	client := egress.New(egress.Options{AllowedNetworks: e.AllowedNetworks, Workers: e.TasksPerHandle, DisableKeepAlives: true})
+	client := egress.New(egress.Options{AllowedNetworks: e.AllowedNetworks, AllowedPorts: e.AllowedPorts, Workers: e.TasksPerHandle, DisableKeepAlives: true})
 	services := egress.New(egress.Options{AllowedNetworks: egress.Everywhere(), Workers: e.TasksPerHandle, DisableKeepAlives: true})
 	aws := &target.AWS{Lambda: e.Calling(wiring.Lambda, services), StepFunctions: e.Calling(wiring.StepFunctions, services)}
 	store := e.Store(e.TasksPerHandle)

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,6 +41,7 @@ type parser struct {
 	canSign   bool               // there is a key for claims
 	checkRule func(string) error // nil: there are no rules
 	checkARN  func(ARN) error    // nil: there are no targets but URLs
+	checkURL  func(*url.URL) error
 }
 
 // parse reads one task, or {"tasks": […]}: then batch is true. The error is an *InvalidInput with every fault.
@@ -140,7 +142,7 @@ func (p *parser) request(o object, d *Doc) {
 	if !o.has("uri") {
 		o.fault("uri", "is required: where the call goes")
 	} else if o.fields["uri"].Kind() == '"' && !IsARN(d.URI) {
-		if err := checkURI(d.URI, p.allowHTTP); err != nil {
+		if err := checkURI(d.URI, p.allowHTTP, p.checkURL); err != nil {
 			o.fault("uri", "%v", err)
 		}
 	}

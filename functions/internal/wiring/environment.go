@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"example.com/dispatch/pkg/dispatch"
+	"example.com/dispatch/pkg/dispatch/egress"
 )
 
 // Environment is what a function's environment says. The template declares every variable, empty where it is not
@@ -34,6 +35,7 @@ type Environment struct {
 	TargetStateMachines bool   // TARGET_STATE_MACHINES: and to state machines
 
 	AllowedNetworks []netip.Prefix // ALLOWED_NETWORKS: CIDRs, by commas; may be called besides public addresses, over plain http too
+	AllowedPorts    []egress.Ports // ALLOWED_PORTS: ports and ranges of public addresses, by commas; empty for the usual ones
 
 	get func(string) string
 }
@@ -62,6 +64,7 @@ func Read(get func(string) string) (Environment, error) {
 		SigningKey:      get("SIGNING_KEY"),
 		Issuer:          get("ISSUER"),
 		AllowedNetworks: r.networks(),
+		AllowedPorts:    r.ports(),
 
 		EventBus: get("EVENT_BUS"),
 
@@ -114,6 +117,14 @@ func (r *reader) precision() dispatch.Precision {
 		r.fault("PRECISION", "must be second, minute or always, not %q", p)
 		return dispatch.PrecisionSecond
 	}
+}
+
+func (r *reader) ports() []egress.Ports {
+	ports, err := egress.ParsePorts(r.get("ALLOWED_PORTS"))
+	if err != nil {
+		r.fault("ALLOWED_PORTS", "has %v", err)
+	}
+	return ports
 }
 
 func (r *reader) networks() []netip.Prefix {

@@ -175,8 +175,10 @@ func TestURIs(t *testing.T) {
 		uri string
 		ok  bool
 	}{
-		{"https://example.com", true}, {"HTTPS://EXAMPLE.com/", true}, {"http://example.com/", true}, {"https://[2001:db8::1]:8443/a", true}, {"https://example.com?a=b", true}, {"https://example.com/a@b:c?d@e/[]{}|<>\\\\\\\"", true},
-		{"https://a_b.example/", true}, {"https://exa>mple.com/", true},
+		{"https://example.com", true}, {"HTTPS://EXAMPLE.com/", true}, {"http://example.com/", true}, {"https://[2001:db8::1]:8443/a", true}, {"https://example.com?a=b", true}, {"https://example.com/a@b:c?d@e/[]{}|<>\\\"", true},
+		{"https://example.com/a\\\\b", false}, {"https://example.com\\\\@example.org/", false}, {"https://example.com:443", true}, {"https://example.com:0443/", false}, {"https://example.com./", false}, {"https://a..b/", false}, {"https://[::1%25lo]/", false},
+		{"https://" + long(63) + ".example/", true}, {"https://" + long(64) + ".example/", false},
+		{"https://a_b.example/", true}, {"https://exa>mple.com/", false},
 		{"https://example.com/" + long(8192-20), true}, {"https://example.com/" + long(8192-19), false},
 		{"", false}, {"example.com", false}, {"/path", false}, {"ftp://example.com/", false}, {"https:example.com", false}, {"https:/example.com", false}, {"https://", false}, {"https:///path", false}, {"https://?a", false},
 		{"https://:443/", false}, {"https://user@example.com/", false}, {"https://a:b@example.com/", false}, {"https://example.com/#a", false}, {"https://example.com/#", false}, {"https://example.com/a b", false},

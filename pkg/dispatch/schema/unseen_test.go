@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"example.com/dispatch/pkg/dispatch"
+	"example.com/dispatch/pkg/dispatch/egress"
 	"example.com/dispatch/pkg/dispatch/schema"
 )
 
@@ -34,9 +35,13 @@ var unseen = []struct {
 	{name: "a body that Step Functions refuses", input: `{"uri":"` + machine + `","body":"` + strings.Repeat("a", 256<<10) + `"}`, detail: `^is too large for a state machine`},
 	{name: "claims that Step Functions refuses", input: `{"uri":"` + machine + `","claims":{"a":"` + strings.Repeat("a", 192<<10) + `"}}`, detail: `^is too large for a state machine`},
 	{name: "a port that is none", input: `{"uri":"https://example.com:65536/"}`, detail: `^has a port`, drawn: true},
-	{name: "a port left out", input: `{"uri":"https://example.com:/"}`, detail: `^has a port`, drawn: true},
 	{name: "a broken escape", input: `{"uri":"https://example.com/%zz"}`, detail: `^is not a URL$`, drawn: true},
-	{name: "a host that is none", input: `{"uri":"https://exa\\mple.com/"}`, detail: `^is not a URL$`},
+	{name: "a host that is a number", input: `{"uri":"https://127.1/"}`, detail: `^has a host that is a number`, drawn: true},
+	{name: "a host in brackets that is none", input: `{"uri":"https://[1:2]/"}`, detail: `^(has a host in brackets|is not a URL$)`, drawn: true},
+	{name: "a host that is too long", input: `{"uri":"https://` + strings.Repeat("a.", 126) + `example/"}`, detail: `^has a host that is longer`, drawn: true},
+	{name: "an address that may not be called", input: `{"uri":"https://127.0.0.1/"}`, detail: `^goes where no task may go: address not allowed$`, with: func(e *dispatch.Enqueue) {
+		e.CheckURL = egress.NewCheck(egress.Options{})
+	}},
 	{name: "the same header twice", input: `{` + uri + `,"headers":{"A":"x","a":"y"}}`, detail: `^is the same header as`, drawn: true},
 	{name: "a range from its end", input: `{` + uri + `,"stopCodes":"300-200"}`, detail: `^"[1-5][0-9]{2}-[1-5][0-9]{2}" is not a status code`, drawn: true},
 	{name: "a code in other digits", input: `{` + uri + `,"stopCodes":2e2}`, detail: `^"2e2" is not a status code`},

@@ -31,6 +31,7 @@ func failure(ctx context.Context, timeout time.Duration, err error) string {
 		text string
 	}{
 		{egress.ErrPlain, "address not allowed over http:, use https:"},
+		{egress.ErrPort, "port not allowed"},
 		{egress.ErrForbidden, "address not allowed"},
 		{signed.ErrCredentials, signed.ErrCredentials.Error()},
 		{syscall.ECONNREFUSED, "connection refused"},

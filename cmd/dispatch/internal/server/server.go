@@ -31,6 +31,7 @@ type Options struct {
 	Unsigned bool           // calls carry no signature, and there is no key
 	Issuer   string         // the iss of what is signed
 	Networks []netip.Prefix // that may be called besides public addresses, over plain http too
+	Ports    []egress.Ports // of public addresses that may be called; nil for the usual ones
 
 	AWS      *target.AWS                           // calls Lambda functions and state machines; nil: nobody does
 	CheckARN func(dispatch.ARN) error              // says why no task may go there; nil: tasks go to URLs only
@@ -95,10 +96,11 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	if s.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", o.Listen); err != nil {
 		return nil, fmt.Errorf("listening: %w", err)
 	}
-	s.client = egress.New(egress.Options{AllowedNetworks: o.Networks, Workers: o.Workers})
+	reach := egress.Options{AllowedNetworks: o.Networks, AllowedPorts: o.Ports, Workers: o.Workers}
+	s.client = egress.New(reach)
 	s.Engine = engine.New(engine.Options{
 		Store: s.Store, Send: target.Sender{HTTP: target.HTTP{Client: s.client, Signer: signer}, AWS: o.AWS}.Send, Workers: o.Workers,
-		Retention: o.Retention, AllowHTTP: len(o.Networks) > 0, CanSign: signer != nil, CheckARN: o.CheckARN, Notify: o.Notify, Log: o.Log,
+		Retention: o.Retention, AllowHTTP: len(o.Networks) > 0, CanSign: signer != nil, CheckARN: o.CheckARN, CheckURL: egress.NewCheck(reach), Notify: o.Notify, Log: o.Log,
 	})
 	s.http = s.newHTTP(signer)
 	return s, nil
