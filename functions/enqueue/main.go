@@ -31,8 +31,9 @@ func build(e wiring.Environment, log *slog.Logger) (lambda.Handler, error) {
 	verb := &dispatch.Enqueue{
 		Store: store, Settings: dispatch.CachedSettings(store, time.Now, settingsAge), Invoke: functions.Handle,
 		Retention: e.Retention, TasksPerHandle: e.TasksPerHandle, AllowHTTP: len(e.AllowedNetworks) > 0, CanSign: e.Sign, CheckRule: rule.Check, CheckARN: e.CheckARN,
-		CheckURL: egress.NewCheck(egress.Options{AllowedNetworks: e.AllowedNetworks, AllowedPorts: e.AllowedPorts}),
-		Now:      time.Now, Log: log,
+		CheckURL:    egress.NewCheck(egress.Options{AllowedNetworks: e.AllowedNetworks, AllowedPorts: e.AllowedPorts}),
+		CheckSecret: dispatch.SecretsUnder(e.HeaderSecretsPrefix),
+		Now:         time.Now, Log: log,
 	}
 	if e.Precision == dispatch.PrecisionSecond && e.SweepFunction != "" {
 		verb.Wake = functions.Sweep

@@ -7,6 +7,7 @@ import (
 	mathrand "math/rand/v2"
 	"time"
 
+	"example.com/dispatch/functions/internal/headersecret"
 	"example.com/dispatch/functions/internal/signingkey"
 	"example.com/dispatch/functions/internal/wiring"
 	"example.com/dispatch/internal/eventbus"
@@ -31,6 +32,9 @@ func build(e wiring.Environment, log *slog.Logger) (lambda.Handler, error) {
 		Store: store, Settings: dispatch.CachedSettings(store, time.Now, settingsAge), Rule: rule.Allows, Retention: e.Retention,
 		Now: time.Now, Token: rand.Text, Chance: mathrand.Float64, Log: log,
 	}}
+	if secrets := headersecret.New(e); secrets != nil {
+		f.secret = secrets.Value
+	}
 	if e.EventBus != "" {
 		f.verb.Notify = eventbus.New(*e.Calling(wiring.EventBridge, services), e.EventBus, log).Notify
 	}

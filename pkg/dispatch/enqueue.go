@@ -28,6 +28,8 @@ type Enqueue struct {
 	CheckARN  func(ARN) error         // says why no task may go there; nil: tasks go to URLs only
 	CheckURL  func(*url.URL) error    // says why no task may go to a well-formed URL; nil: it is found out when it is called
 
+	CheckSecret func(name string) error // says why no header may have the secret; nil: there are none
+
 	Now func() time.Time
 	Log *slog.Logger
 
@@ -100,7 +102,7 @@ func (e *Enqueue) Run(ctx context.Context, input []byte, newID func(i int) strin
 }
 
 func (e *Enqueue) parser(settings Settings, now time.Time) parser {
-	return parser{now: now, settings: settings, allowHTTP: e.AllowHTTP, canSign: e.CanSign, checkRule: e.CheckRule, checkARN: e.CheckARN, checkURL: e.CheckURL}
+	return parser{now: now, settings: settings, allowHTTP: e.AllowHTTP, canSign: e.CanSign, checkRule: e.CheckRule, checkARN: e.CheckARN, checkURL: e.CheckURL, checkSecret: e.CheckSecret}
 }
 
 // rows makes the rows to put, one per id, and says which of them each task of the input is.

@@ -125,7 +125,7 @@ func TestEnqueueReadsEveryField(t *testing.T) {
 		{"nothing to wait for", `"waitCodes":[]`, func(r dispatch.Task, d dispatch.Doc) bool { return len(d.WaitCodes) == 0 }},
 		{"httpTimeout", `"httpTimeout":600`, func(r dispatch.Task, d dispatch.Doc) bool { return r.Timeout == 10*time.Minute }},
 		{"a method and headers", `"method":"PATCH","headers":{"X-A":"b c","authorization":"Bearer x"}`, func(r dispatch.Task, d dispatch.Doc) bool {
-			return d.Method == "PATCH" && d.Headers["X-A"] == "b c" && d.Headers["authorization"] == "Bearer x"
+			return d.Method == "PATCH" && d.Headers["X-A"].Text == "b c" && d.Headers["authorization"].Text == "Bearer x"
 		}},
 		{"a body of text", `"body":"<a & b>\u00e9"`, func(r dispatch.Task, d dispatch.Doc) bool { return string(d.Body) == `"<a & b>\u00e9"` }},
 		{"a body with a number no float holds", `"body":{"n":123456789012345678901234567890, "x":1.50}`, func(r dispatch.Task, d dispatch.Doc) bool {

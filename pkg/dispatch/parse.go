@@ -42,6 +42,8 @@ type parser struct {
 	checkRule func(string) error // nil: there are no rules
 	checkARN  func(ARN) error    // nil: there are no targets but URLs
 	checkURL  func(*url.URL) error
+
+	checkSecret func(name string) error // nil: there are no secrets for headers
 }
 
 // parse reads one task, or {"tasks": […]}: then batch is true. The error is an *InvalidInput with every fault.
@@ -157,7 +159,7 @@ func (p *parser) request(o object, d *Doc) {
 	}
 	if o.has("headers") {
 		if h, ok := readObject(o.fields["headers"], o.pointer.AppendToken("headers"), o.faults); ok {
-			d.Headers = headers(h)
+			d.Headers = p.headers(h)
 		}
 	}
 	if IsARN(d.URI) {

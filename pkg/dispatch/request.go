@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -91,56 +90,4 @@ func isNumber(label string) bool {
 		return strings.Trim(hex, digits+"abcdef") == ""
 	}
 	return label != "" && strings.Trim(label, digits) == ""
-}
-
-// headers reads a task's headers: names and values as RFC 9110, section 5, has them, and none that
-// belong to the connection or to dispatch.
-func headers(o object) map[string]string {
-	h, seen := map[string]string{}, map[string]string{}
-	for _, name := range o.names {
-		lower := strings.ToLower(name)
-		switch {
-		case !isToken(name):
-			o.fault(name, "is not a header name (RFC 9110, section 5.1)")
-		case isReserved(lower):
-			o.fault(name, "must not be set: it belongs to the connection or to dispatch")
-		case seen[lower] != "" && seen[lower] != name:
-			o.fault(name, "is the same header as %s", seen[lower])
-		case o.fields[name].Kind() != '"':
-			o.fault(name, "must be a string")
-		case !isFieldValue(unquote(o.fields[name])):
-			o.fault(name, "holds a character that a header cannot carry, or begins or ends with a space")
-		default:
-			h[name] = unquote(o.fields[name])
-		}
-		seen[lower] = name
-	}
-	return h
-}
-
-func isReserved(lower string) bool {
-	return strings.HasPrefix(lower, "dispatch-") || strings.HasPrefix(lower, "proxy-") || slices.Contains([]string{
-		"connection", "content-length", "expect", "host", "idempotency-key", "keep-alive", "te", "trailer",
-		"transfer-encoding", "upgrade",
-	}, lower)
-}
-
-func isToken(s string) bool {
-	for _, c := range []byte(s) {
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0:
-		default:
-			return false
-		}
-	}
-	return s != ""
-}
-
-func isFieldValue(s string) bool {
-	for _, c := range []byte(s) {
-		if c < ' ' && c != '\t' || c == 0x7f {
-			return false
-		}
-	}
-	return strings.Trim(s, " \t") == s
 }

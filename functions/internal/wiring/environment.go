@@ -34,8 +34,10 @@ type Environment struct {
 	TargetFunctions     bool   // TARGET_FUNCTIONS: tasks may go to Lambda functions
 	TargetStateMachines bool   // TARGET_STATE_MACHINES: and to state machines
 
-	AllowedNetworks []netip.Prefix // ALLOWED_NETWORKS: CIDRs, by commas; may be called besides public addresses, over plain http too
-	AllowedPorts    []egress.Ports // ALLOWED_PORTS: ports and ranges of public addresses, by commas; empty for the usual ones
+	AllowedNetworks     []netip.Prefix // ALLOWED_NETWORKS: CIDRs, by commas; may be called besides public addresses, over plain http too
+	HeaderSecretsPrefix string         // HEADER_SECRETS_PREFIX: headers may be secrets whose names begin so; "" for none
+
+	AllowedPorts []egress.Ports // ALLOWED_PORTS: ports and ranges of public addresses, by commas; empty for the usual ones
 
 	get func(string) string
 }
@@ -67,6 +69,8 @@ func Read(get func(string) string) (Environment, error) {
 		AllowedPorts:    r.ports(),
 
 		EventBus: get("EVENT_BUS"),
+
+		HeaderSecretsPrefix: get("HEADER_SECRETS_PREFIX"),
 
 		TargetFunctions:     get("TARGET_FUNCTIONS") == "true",
 		TargetStateMachines: get("TARGET_STATE_MACHINES") == "true",

@@ -70,7 +70,7 @@ func TestGuide(t *testing.T) {
 			t.Errorf("%s: parser %v, schema %v:\n%s", kind, faults, invalid, block)
 		}
 	}
-	if found["task"] < 12 || found["settings"] != 2 || found["answer"] != 2 || found["callback"] != 1 || found["event"] != 1 {
+	if found["task"] < 12 || found["settings"] != 3 || found["answer"] != 2 || found["callback"] != 1 || found["event"] != 1 {
 		t.Errorf("blocks: %v", found)
 	}
 }

@@ -34,6 +34,8 @@ var unseen = []struct {
 	{name: "ARNs where none is called", input: `{"uri":"` + function + `"}`, detail: `^functions and state machines are not called here$`, with: func(e *dispatch.Enqueue) { e.CheckARN = nil }},
 	{name: "a body that Step Functions refuses", input: `{"uri":"` + machine + `","body":"` + strings.Repeat("a", 256<<10) + `"}`, detail: `^is too large for a state machine`},
 	{name: "claims that Step Functions refuses", input: `{"uri":"` + machine + `","claims":{"a":"` + strings.Repeat("a", 192<<10) + `"}}`, detail: `^is too large for a state machine`},
+	{name: "a secret where there are none", input: `{` + uri + `,"headers":{"A":{"secret":"x"}}}`, detail: `^there are no secrets for headers here$`, with: func(e *dispatch.Enqueue) { e.CheckSecret = nil }},
+	{name: "a secret that is not for headers", input: `{` + uri + `,"headers":{"A":{"secret":"x"}}}`, detail: `^a secret for a header must have a name that begins with shop/$`, with: func(e *dispatch.Enqueue) { e.CheckSecret = dispatch.SecretsUnder("shop/") }},
 	{name: "a port that is none", input: `{"uri":"https://example.com:65536/"}`, detail: `^has a port`, drawn: true},
 	{name: "a broken escape", input: `{"uri":"https://example.com/%zz"}`, detail: `^is not a URL$`, drawn: true},
 	{name: "a host that is a number", input: `{"uri":"https://127.1/"}`, detail: `^has a host that is a number`, drawn: true},

@@ -3,6 +3,8 @@ package target
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -38,8 +40,12 @@ func (h HTTP) request(ctx context.Context, c dispatch.Call) (*http.Request, erro
 
 	header := newHeader(len(c.Doc.Headers) + 6)
 	for name, value := range c.Doc.Headers {
+		text, err := h.value(ctx, name, value)
+		if err != nil {
+			return nil, err
+		}
 		if name = http.CanonicalHeaderKey(name); !strings.HasPrefix(name, "Dispatch-") {
-			header.set(name, value)
+			header.set(name, text)
 		}
 	}
 	if len(body) == 0 {
@@ -61,6 +67,26 @@ func (h HTTP) request(ctx context.Context, c dispatch.Call) (*http.Request, erro
 	}
 	r.Header = header.values
 	return r, nil
+}
+
+var errNoSecrets = errors.New("there are no secrets for headers here")
+
+// value returns what a header says. The error tells names, never a value.
+func (h HTTP) value(ctx context.Context, header string, v dispatch.HeaderValue) (string, error) {
+	if v.Secret == "" {
+		return v.Text, nil
+	}
+	text, err := "", errNoSecrets
+	if h.Secret != nil {
+		text, err = h.Secret(ctx, v.Secret)
+	}
+	if err == nil {
+		err = dispatch.CheckHeaderValue(text)
+	}
+	if err != nil {
+		return "", fmt.Errorf("header %s: secret %s: %w", header, v.Secret, err)
+	}
+	return text, nil
 }
 
 // sender returns the signer of a call: by its target's sender, where that has one.

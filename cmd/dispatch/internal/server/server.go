@@ -14,6 +14,7 @@ import (
 
 	"example.com/dispatch/cmd/dispatch/internal/engine"
 	"example.com/dispatch/cmd/dispatch/internal/keyfile"
+	"example.com/dispatch/cmd/dispatch/internal/secretfile"
 	"example.com/dispatch/pkg/dispatch"
 	"example.com/dispatch/pkg/dispatch/egress"
 	"example.com/dispatch/pkg/dispatch/signature"
@@ -31,6 +32,7 @@ type Options struct {
 	Unsigned bool           // calls carry no signature, and there is no key
 	Issuer   string         // the iss of what is signed
 	Networks []netip.Prefix // that may be called besides public addresses, over plain http too
+	Secrets  string         // folder with a file for each secret that headers may be; "": there are none
 	Ports    []egress.Ports // of public addresses that may be called; nil for the usual ones
 
 	AWS      *target.AWS                           // calls Lambda functions and state machines; nil: nobody does
@@ -53,6 +55,7 @@ type Server struct {
 	listener net.Listener
 	http     *http.Server
 	client   *http.Client
+	secrets  *secretfile.Folder // nil: there are none
 }
 
 const (
@@ -98,9 +101,17 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	}
 	reach := egress.Options{AllowedNetworks: o.Networks, AllowedPorts: o.Ports, Workers: o.Workers}
 	s.client = egress.New(reach)
+	send := target.HTTP{Client: s.client, Signer: signer}
+	var checkSecret func(name string) error
+	if o.Secrets != "" {
+		if s.secrets, err = secretfile.Open(o.Secrets); err != nil {
+			return nil, err
+		}
+		send.Secret, checkSecret = s.secrets.Value, s.secrets.Check
+	}
 	s.Engine = engine.New(engine.Options{
-		Store: s.Store, Send: target.Sender{HTTP: target.HTTP{Client: s.client, Signer: signer}, AWS: o.AWS}.Send, Workers: o.Workers,
-		Retention: o.Retention, AllowHTTP: len(o.Networks) > 0, CanSign: signer != nil, CheckARN: o.CheckARN, CheckURL: egress.NewCheck(reach), Notify: o.Notify, Log: o.Log,
+		Store: s.Store, Send: target.Sender{HTTP: send, AWS: o.AWS}.Send, Workers: o.Workers,
+		Retention: o.Retention, AllowHTTP: len(o.Networks) > 0, CanSign: signer != nil, CheckARN: o.CheckARN, CheckURL: egress.NewCheck(reach), CheckSecret: checkSecret, Notify: o.Notify, Log: o.Log,
 	})
 	s.http = s.newHTTP(signer)
 	return s, nil
@@ -159,6 +170,9 @@ func (s *Server) close() error {
 	var errs []error
 	if s.client != nil {
 		s.client.CloseIdleConnections()
+	}
+	if s.secrets != nil {
+		errs = append(errs, s.secrets.Close())
 	}
 	if s.listener != nil {
 		if err := s.listener.Close(); !errors.Is(err, net.ErrClosed) {
