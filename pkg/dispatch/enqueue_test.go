@@ -423,31 +423,3 @@ func TestEnqueueSaysWhatWasNotStored(t *testing.T) {
 		t.Errorf("receipts %+v", got)
 	}
 }
-
-func FuzzEnqueue(f *testing.F) {
-	for _, seed := range []string{
-		`{"uri":"https://example.com/x","body":{"a":[1,2.50,"\u00e9<&>"]},"headers":{"A":"b"}}`,
-		`{"tasks":[{"id":"a","uri":"https://example.com/","claims":{"x":1},"format":"raw","dueAt":1780315500,"lifetime":1000}]}`,
-		`{"uri":"https://example.com/","successCode":"2xx","attempts":{"limit":3,"interval":5,"backoff":2,"jitter":0.5}}`,
-		`{"uri":"https://example.com/","body":"\ud83d\ude00","body":1}`, `[`, `{"tasks":[{}]}`,
-	} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, input []byte) {
-		p := newProducer(t)
-		receipts, err := p.run(t, string(input))
-		if err != nil {
-			return
-		}
-		for _, r := range receipts.Tasks {
-			if r.Error != nil {
-				continue
-			}
-			row, d := p.row(t, r.ID)
-			again, err := dispatch.EncodeDoc(d)
-			if err != nil || string(again) != string(row.Doc) {
-				t.Errorf("stored %s\nread back as %s (%v)", row.Doc, again, err)
-			}
-		}
-	})
-}

@@ -239,7 +239,7 @@ func (p *parser) times(o object, d *Doc, lifetime float64) {
 	}
 	switch {
 	case !d.ExpireAt.After(p.now):
-		o.fault("expireAt", "is in the past")
+		o.fault("expireAt", "is in the past: it is %s now", p.now.UTC().Format(time.RFC3339))
 	case !d.ExpireAt.After(d.FirstDueAt):
 		o.fault("expireAt", "comes before the task is due: it would never be sent")
 	}

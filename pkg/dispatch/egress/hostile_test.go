@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"strconv"
@@ -322,6 +323,40 @@ func refusal(t *testing.T, verb *dispatch.Enqueue, send func(context.Context, di
 	default:
 		return "called, " + strconv.Itoa(a.Status) + " " + a.Error
 	}
+}
+
+// What enqueue takes is an https URL whose host is a name or a public address, and that net/http reads as it is written.
+func FuzzURL(f *testing.F) {
+	for _, h := range hostile {
+		f.Add(h.uri)
+	}
+	f.Add("https://example.com:8443/a?b=c%20d")
+	f.Fuzz(func(t *testing.T, uri string) {
+		input, err := json.Marshal(map[string]string{"id": "a", "uri": uri})
+		if err != nil {
+			t.Skip()
+		}
+		verb := newEnqueue(egress.Options{})
+		if _, err := verb.Run(t.Context(), input, nil); err != nil || dispatch.IsARN(uri) {
+			return
+		}
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, uri, nil)
+		if err != nil {
+			t.Fatalf("taken: %q, which net/http does not read: %v", uri, err)
+		}
+		u := request.URL
+		host, rest := u.Hostname(), strings.TrimPrefix(strings.ToLower(uri), "https://")
+		if u.Scheme != "https" || u.User != nil || u.Fragment != "" || host == "" || request.Host != u.Host || !strings.HasPrefix(rest, strings.ToLower(u.Host)) {
+			t.Errorf("taken: %q", uri)
+		}
+		ip, err := netip.ParseAddr(host)
+		if err == nil && (ip.Zone() != "" || ip.IsPrivate() || ip.IsLoopback() || ip.IsUnspecified() || ip.IsMulticast() || ip.IsLinkLocalUnicast() || ip.Is4In6()) {
+			t.Errorf("taken: %q", uri)
+		}
+		if err != nil && strings.Trim(strings.ToLower(host), "abcdefghijklmnopqrstuvwxyz0123456789-_.") != "" {
+			t.Errorf("taken: %q", uri)
+		}
+	})
 }
 
 // What people mean passes enqueue.

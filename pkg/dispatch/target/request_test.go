@@ -202,6 +202,18 @@ func TestSenderIsTheIssuer(t *testing.T) {
 	}
 }
 
+// Every digit, escape and order of a body comes to the receiver as it was stored.
+func TestBodyIsSentAsItIs(t *testing.T) {
+	for _, body := range []string{`12345678901234567890`, `1e400`, `-0`, `{"b":1.50,"a":1E+2,"":{}}`, `{"\u0061":"\u0041\/<&>"}`, `[false,null]`} {
+		for format, want := range map[dispatch.Format]string{dispatch.Raw: body, dispatch.Envelope: `{"request":` + body + `,"__task":`} {
+			got, _, a := receive(t, nil, func(c *dispatch.Call) { c.Doc.Format, c.Doc.Body = format, []byte(body) })
+			if text := string(got.body); a.Status != 200 || format == dispatch.Raw && text != want || !strings.HasPrefix(text, want) {
+				t.Errorf("%s of %s: the receiver got %s, %+v", format, body, text, a)
+			}
+		}
+	}
+}
+
 func TestEnvelopeHasTheType(t *testing.T) {
 	for kind, want := range map[string]string{"": "", "invoice.created": "invoice.created"} {
 		got, _, _ := receive(t, nil, func(c *dispatch.Call) { c.Doc.Type = kind })
