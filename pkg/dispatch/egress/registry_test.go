@@ -91,7 +91,7 @@ func TestSpecialPurposeRegistries(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d blocks, %d addresses tried", len(special), tried/2)
+	t.Logf("hostile: %d blocks of special addresses tried, %d addresses", len(special), tried/2)
 }
 
 // What lies beside the blocks is called: the ranges are no wider than they must be.
