@@ -15,6 +15,7 @@ import (
 
 	"example.com/dispatch/internal/function"
 	"example.com/dispatch/pkg/dispatch"
+	"example.com/dispatch/pkg/dispatch/rule"
 	"example.com/dispatch/pkg/dispatch/storetest"
 )
 
@@ -32,7 +33,7 @@ func newEnqueue(store dispatch.Store) (function.Enqueue, *bytes.Buffer) {
 	logger := slog.New(slog.NewJSONHandler(log, nil))
 	return function.Enqueue{Log: logger, Verb: &dispatch.Enqueue{
 		Store: store, Settings: dispatch.CachedSettings(store, func() time.Time { return noon }, time.Minute),
-		Retention: dispatch.DefaultRetention, Now: func() time.Time { return noon }, Log: logger,
+		Retention: dispatch.DefaultRetention, Now: func() time.Time { return noon }, Log: logger, CheckRule: rule.Check,
 	}}, log
 }
 
@@ -75,6 +76,7 @@ func (f failing) Put(ctx context.Context, now time.Time, tasks []dispatch.Task) 
 func TestInvoke(t *testing.T) {
 	const a, other = `{"id":"a","uri":"https://example.com/"}`, `{"id":"a","uri":"https://example.com/other"}`
 	const plain, secret = `{"uri":"https://example.com/"}`, `{"uri":7,"body":"a secret"}`
+	const quoted = `{"uri":"https://example.com/","when":"body == 'a secret","stopCodes":"a secret"}`
 	list := func(tasks ...string) string { return `{"tasks":[` + strings.Join(tasks, ",") + `]}` }
 	again := func(ids ...string) string {
 		s := `{"batchItemFailures":[`
@@ -93,21 +95,23 @@ func TestInvoke(t *testing.T) {
 		{name: "messages", event: sqs("q", first, plain, second, list(a, plain)), answer: again(), stored: first + "-0 " + second + "-1 a"},
 		{name: "messages again", before: sqs("q", first, plain), event: sqs("q", first, plain), answer: again(), stored: first + "-0"},
 		{name: "one with faults", event: sqs("q", first, secret, second, plain), answer: again(first), stored: second + "-0",
-			logged: `"messageId":"` + first + `","problem":{"title":"Invalid input","status":400,"errors":[{"detail":"must be a string","pointer":"#/uri"}]}`},
-		{name: "one of a list with faults", event: sqs("q", first, list(plain, secret)), answer: again(first), logged: `"pointer":"#/tasks/1/uri"`},
-		{name: "one that is no JSON", event: sqs("q", first, "hello", second, plain), answer: again(first), stored: second + "-0", logged: "not valid JSON"},
-		{name: "one without a body", event: sqs("q", first, ""), answer: again(first), logged: "is empty"},
-		{name: "one in conflict", before: a, event: sqs("q", first, other, second, a), answer: again(first), stored: "a", logged: `"status":409`},
+			logged: `"messageId":"` + first + `","errorType":"InvalidInput","pointers":["#/uri"]`},
+		{name: "one whose faults' details quote it", event: sqs("q", first, quoted), answer: again(first),
+			logged: `"pointers":["#/stopCodes","#/when"]`},
+		{name: "one of a list with faults", event: sqs("q", first, list(plain, secret)), answer: again(first), logged: `"pointers":["#/tasks/1/uri"]`},
+		{name: "one that is no JSON", event: sqs("q", first, "hello", second, plain), answer: again(first), stored: second + "-0", logged: `"pointers":["#"]`},
+		{name: "one without a body", event: sqs("q", first, ""), answer: again(first), logged: `"pointers":["#"]`},
+		{name: "one in conflict", before: a, event: sqs("q", first, other, second, a), answer: again(first), stored: "a", logged: `"errorType":"Conflict","pointers":[]`},
 		{name: "one of a list in conflict", before: a, event: sqs("q", first, list(plain, other)), answer: again(first), stored: first + "-0 a",
-			logged: `"pointer":"#/tasks/1"`},
+			logged: `"errorType":"Conflict","pointers":["#/tasks/1"]`},
 		{name: "one that is not stored", event: sqs("q", first, `{"id":"lost","uri":"https://example.com/"}`, second, plain), answer: again(first), stored: second + "-0",
 			logged: `"error":"not all tasks could be stored`},
 		{name: "in order", event: sqs("q.fifo", first, plain, second, plain), answer: again(), stored: first + "-0 " + second + "-0"},
 		{name: "in order, after one that failed", event: sqs("q.fifo", first, plain, second, secret, third, plain), answer: again(second, third), stored: first + "-0",
 			logged: second},
 		{name: "a message with an event", event: sqs("q", first, bridged(third, plain)), answer: again(), stored: third + "-0"},
-		{name: "a message with an event with faults", event: sqs("q", first, bridged(third, secret)), answer: again(first), logged: `"pointer":"#/detail/uri"`},
-		{name: "a message within a message", event: sqs("q", first, sqs("q", second, plain)), answer: again(first), logged: "unknown field"},
+		{name: "a message with an event with faults", event: sqs("q", first, bridged(third, secret)), answer: again(first), logged: `"pointers":["#/detail/uri"]`},
+		{name: "a message within a message", event: sqs("q", first, sqs("q", second, plain)), answer: again(first), logged: `"pointers":["#/Records"`},
 		{name: "messages without names", event: sqs("q", "a", plain, second, plain), answer: "InvalidInput 400 #/Records/0/messageId"},
 		{name: "an event", event: bridged(first, plain), answer: `"id":"` + first + `-0"`, stored: first + "-0"},
 		{name: "an event again", before: bridged(first, plain), event: bridged(first, plain), answer: `"id":"` + first + `-0"`, stored: first + "-0"},

@@ -16,9 +16,22 @@ const (
 type Error struct {
 	Message string `json:"errorMessage"`
 	Type    string `json:"errorType"`
+
+	faults []dispatch.Fault // those in the message
 }
 
 // Error returns the message.
 func (e *Error) Error() string { return e.Message }
 
-func failure(kind string, p dispatch.Problem) error { return &Error{Message: p.Error(), Type: kind} }
+// pointers returns where the faults are: names of fields alone, while the details may quote what they hold.
+func (e *Error) pointers() []string {
+	pointers := make([]string, len(e.faults))
+	for i, f := range e.faults {
+		pointers[i] = f.Pointer
+	}
+	return pointers
+}
+
+func failure(kind string, p dispatch.Problem) error {
+	return &Error{Message: p.Error(), Type: kind, faults: p.Errors}
+}

@@ -2,7 +2,6 @@ package function
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"sync"
@@ -65,10 +64,12 @@ func (e Enqueue) take(ctx context.Context, m message) bool {
 	if err == nil {
 		return true
 	}
-	why := slog.Any("error", err)
+	attrs := []slog.Attr{slog.String("messageId", m.id)}
 	if own, ok := errors.AsType[*Error](err); ok {
-		why = slog.Any("problem", json.RawMessage(own.Message)) // names fields, and holds nothing of what they carry
+		attrs = append(attrs, slog.String("errorType", own.Type), slog.Any("pointers", own.pointers()))
+	} else {
+		attrs = append(attrs, slog.Any("error", err))
 	}
-	e.Log.LogAttrs(ctx, slog.LevelError, "message not taken", slog.String("messageId", m.id), why)
+	e.Log.LogAttrs(ctx, slog.LevelError, "message not taken", attrs...)
 	return false
 }

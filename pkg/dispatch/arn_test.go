@@ -32,6 +32,36 @@ func TestParseARN(t *testing.T) {
 	}
 }
 
+func TestAllowedARNs(t *testing.T) {
+	const function, machine = "arn:aws:lambda:eu-west-1:123456789012:function:", "arn:aws:states:eu-west-1:123456789012:stateMachine:"
+	functions, machines := dispatch.AllowedARNs{Functions: true}, dispatch.AllowedARNs{StateMachines: true}
+	own := dispatch.AllowedARNs{Functions: true, StateMachines: true, Own: []string{"", "handle", function + "sweep:live"}}
+	for _, c := range []struct {
+		allowed dispatch.AllowedARNs
+		uri     string
+		fault   string // what the error holds; "" for none
+	}{
+		{functions, function + "f:live", ""},
+		{machines, function + "f", "TargetFunctions is empty"},
+		{machines, machine + "m", ""},
+		{functions, machine + "m", "TargetStateMachines is empty"},
+		{own, function + "f", ""},
+		{own, function + "handle", "own"},
+		{own, function + "handle:live", "own"},
+		{own, function + "sweep", "own"},
+		{own, machine + "handle", ""},
+	} {
+		arn, err := dispatch.ParseARN(c.uri)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = c.allowed.Check(arn)
+		if (err == nil) != (c.fault == "") || err != nil && !strings.Contains(err.Error(), c.fault) {
+			t.Errorf("%s: %v, want %q", c.uri, err, c.fault)
+		}
+	}
+}
+
 // A route may go to ARNs; whether they are called is for whoever enqueues a task of its type to say.
 func TestARNsInRoutes(t *testing.T) {
 	const function, machine = `"arn:aws:lambda:eu-west-1:123456789012:function:f"`, `"arn:aws:states:eu-west-1:123456789012:stateMachine:`

@@ -102,6 +102,9 @@ func (p *parser) callback(o object, name string) *Callback {
 		end = p.now.Add(c.Lifetime)
 	}
 	c.Doc.Attempts = attempts(r.withDefault("attempts", defaults.Attempts), p.now, end)
+	if b, err := EncodeDoc(c.Doc); err == nil && len(b) > maxDoc-leastReport {
+		o.fault(name, "is too large: %d bytes, %d at most, because its body is added", len(b), maxDoc-leastReport)
+	}
 	return c
 }
 

@@ -25,7 +25,11 @@ func (h *Handle) run(ctx context.Context, t Task, settings Settings) (Hint, erro
 	}
 	var events []Event
 	change, answer := h.send(ctx, t, d, 0, &events)
-	return h.settle(ctx, change(t), d, answer, settings, events...)
+	var answers []*Answer
+	if d.OnFailure != nil || d.OnSuccess != nil {
+		answers = []*Answer{answer}
+	}
+	return h.settle(ctx, change(t), d, answers, settings, events...)
 }
 
 // send makes the call to the task's i-th target, if it may be made. It returns what the task becomes by it,
@@ -76,7 +80,7 @@ func (h *Handle) endsWithoutCall(t Task, d Doc) (Task, bool) {
 		return t.finish(Stopped, fmt.Sprintf("%d lapses in a row: whoever handles it dies", t.Lapses), now), true
 	}
 	if state, reason, no := h.obeys(d.When, Call{Task: t, Doc: d, Attempt: t.attempts() + 1}, "its rule"); no {
-		return t.finish(state, reason, now), true
+		return t.endAll(d, state, reason, now), true
 	}
 	return t, false
 }
@@ -144,7 +148,7 @@ func expiredReason(t Task) string {
 }
 
 // settle writes what became of the task, again and again until its lease is over: whatever was sent must be known.
-func (h *Handle) settle(ctx context.Context, t Task, d Doc, a *Answer, settings Settings, events ...Event) (Hint, error) {
+func (h *Handle) settle(ctx context.Context, t Task, d Doc, answers []*Answer, settings Settings, events ...Event) (Hint, error) {
 	ended := t
 	if t.State.Failed() && t.Group != "" && d.GroupOnFailure == Hold {
 		t.State, t.Identifier = Held, d.Identifier // nobody behind it goes before a person has decided
@@ -152,7 +156,7 @@ func (h *Handle) settle(ctx context.Context, t Task, d Doc, a *Answer, settings 
 	} else if t.State.Final() {
 		t.TTL = finalTTL(t.EndedAt, h.Retention)
 	}
-	tell, err := callbacks(ended, d, a, settings, h.Retention)
+	tell, err := callbacks(ended, d, answers, settings, h.Retention)
 	if err != nil {
 		return Hint{}, err
 	}

@@ -40,6 +40,7 @@ func (c Call) IdempotencyKey() string {
 type Answer struct {
 	Status     int           // HTTP status; 0 if no answer came
 	Error      string        // why none came; "" if one did
+	Unsent     bool          // nothing was sent, for want of configuration: it counts as no attempt
 	RetryAfter time.Duration // from the answer's Retry-After, 0 if none: no retry before that
 
 	Said   Outcome        // what the receiver said it means (Dispatch-Outcome), before the codes; "" if nothing

@@ -12,6 +12,8 @@ import (
 const (
 	keptAnswer = 1 << 10  // bytes of the last answer that a callback carries
 	keptBody   = 64 << 10 // bytes of a task's own body that a callback carries; a larger one is left out
+	// leastReport is more than the smallest report takes, in bytes.
+	leastReport = 48 << 10
 )
 
 // report is the body of a callback: the task, its attempts, and the last answer.
@@ -30,18 +32,19 @@ type report struct {
 	Type       string          `json:"type,omitempty"`
 	Targets    []reportTarget  `json:"targets,omitempty"` // of a task with a type
 	Request    reportRequest   `json:"request"`
-	Answer     *reportAnswer   `json:"answer,omitempty"` // absent where the last attempt had none
+	Answer     *reportAnswer   `json:"answer,omitempty"` // of a task without a type; absent where the last attempt had none
 }
 
 // reportTarget is what became of one target.
 type reportTarget struct {
 	Name     string          `json:"name"`
 	Method   string          `json:"method"`
-	URI      string          `json:"uri"`
+	URI      string          `json:"uri,omitempty"`
 	State    State           `json:"state"`
 	Reason   string          `json:"reason,omitempty"`
 	Attempts int             `json:"attempts"`
 	Last     []reportAttempt `json:"last,omitempty"`
+	Answer   *reportAnswer   `json:"answer,omitempty"` // absent where it was done earlier, or had none
 }
 
 type reportAttempt struct {
@@ -61,8 +64,9 @@ type reportAnswer struct {
 	Body   string `json:"body,omitempty"`
 }
 
-// callbacks returns the tasks that tell of a task's end: none, or one.
-func callbacks(t Task, d Doc, a *Answer, settings Settings, retention time.Duration) ([]Task, error) {
+// callbacks returns the tasks that tell of a task's end: none, or one. answers are its targets', nil where no
+// call was made.
+func callbacks(t Task, d Doc, answers []*Answer, settings Settings, retention time.Duration) ([]Task, error) {
 	c, kind := d.OnFailure, "failure"
 	if t.State == Delivered {
 		c, kind = d.OnSuccess, "success"
@@ -70,40 +74,58 @@ func callbacks(t Task, d Doc, a *Answer, settings Settings, retention time.Durat
 	if c == nil || !t.State.Final() || t.State == Cancelled || t.State == Skipped {
 		return nil, nil
 	}
-	body, err := json.Marshal(newReport(t, d, a))
-	if err != nil {
-		return nil, fmt.Errorf("encoding the report of task %s: %w", t.ID, err)
-	}
 	doc := c.Doc
-	doc.CreatedAt, doc.FirstDueAt, doc.Body = t.EndedAt, t.EndedAt, body
+	doc.CreatedAt, doc.FirstDueAt = t.EndedAt, t.EndedAt
 	if c.Lifetime > 0 {
 		doc.ExpireAt = roundUp(t.EndedAt.Add(c.Lifetime))
 	}
-	encoded, err := EncodeDoc(doc)
+	encoded, err := telling(doc, newReport(t, d, answers))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("making the callback of task %s: %w", t.ID, err)
 	}
 	id := t.ID + "/" + strconv.FormatInt(t.Generation, 10) + "/" + kind
 	row := Task{
 		ID: id, State: Scheduled, Queue: c.Queue, Run: 1, Doc: encoded, Hash: []byte(id),
 		Timeout: doc.Timeout(), ExpireAt: doc.ExpireAt, DueAt: t.EndedAt, Lane: Lane(c.Queue, id, settings.Lanes(c.Queue)),
-		Generation: t.EndedAt.UnixMilli(), Version: FormatVersion,
+		Generation: t.EndedAt.UnixMilli(), Version: doc.version(),
 	}
 	row.TTL = liveTTL(row, retention)
 	return []Task{row}, nil
 }
 
-func newReport(t Task, d Doc, a *Answer) report {
+// telling returns the document whose body is the report, without the largest parts of it where a row could not
+// hold them: a callback that could not be stored would keep its task from ending.
+func telling(doc Doc, r report) (encoded []byte, err error) {
+	for _, smaller := range []func(){func() {}, func() { r.Request.Body = nil }, r.strip} {
+		smaller()
+		if doc.Body, err = marshal(r); err != nil {
+			return nil, err
+		}
+		if encoded, err = EncodeDoc(doc); err != nil || len(encoded) <= maxDoc {
+			return encoded, err
+		}
+	}
+	return encoded, nil
+}
+
+// strip leaves out what can be seen elsewhere.
+func (r *report) strip() {
+	for i := range r.Targets {
+		r.Targets[i].URI, r.Targets[i].Last, r.Targets[i].Answer = "", nil, nil
+	}
+}
+
+func newReport(t Task, d Doc, answers []*Answer) report {
 	r := report{
 		ID: t.ID, Run: t.Run, State: t.State, Reason: t.Reason, Queue: t.Queue, Group: t.Group, Identifier: d.Identifier,
 		CreatedAt: d.CreatedAt, EndedAt: t.EndedAt, Attempts: t.attempts(), Type: d.Type, Request: reportRequest{Method: d.Method, URI: d.URI},
 	}
 	if len(d.Targets) == 0 {
-		r.Last = lastOf(t.progress(0))
+		r.Last, r.Answer = lastOf(t.progress(0)), answerOf(answers, 0)
 	}
 	for i, target := range d.Targets {
 		p := t.progress(i)
-		one := reportTarget{target.Name, target.Method, target.URI, p.State, p.Error, p.Attempts, lastOf(p)}
+		one := reportTarget{target.Name, target.Method, target.URI, p.State, p.Error, p.Attempts, lastOf(p), answerOf(answers, i)}
 		if one.State == "" {
 			one.State, one.Reason = t.State, t.Reason // the only one, or it ended with the task
 		}
@@ -112,10 +134,14 @@ func newReport(t Task, d Doc, a *Answer) report {
 	if len(d.Body) <= keptBody {
 		r.Request.Body = d.Body
 	}
-	if a != nil && a.Status != 0 {
-		r.Answer = &reportAnswer{Status: a.Status, Body: validText(a.Body)}
-	}
 	return r
+}
+
+func answerOf(answers []*Answer, i int) *reportAnswer {
+	if i >= len(answers) || answers[i] == nil || answers[i].Status == 0 {
+		return nil
+	}
+	return &reportAnswer{Status: answers[i].Status, Body: validText(answers[i].Body)}
 }
 
 func lastOf(p Progress) []reportAttempt {

@@ -27,10 +27,12 @@ const (
 	pulledForward = time.Minute
 )
 
-// Judge says what an answer means: a transport error is a retry; then what the receiver itself said; then
-// success, stop and wait codes, in this order; everything else is a retry.
+// Judge says what an answer means: what was not sent waits; a transport error is a retry; then what the receiver
+// itself said; then success, stop and wait codes, in this order; everything else is a retry.
 func Judge(d Doc, a Answer) Outcome {
 	switch {
+	case a.Unsent:
+		return OutcomeWait
 	case a.Status == 0:
 		return OutcomeRetry
 	case a.Said != "":

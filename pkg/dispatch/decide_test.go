@@ -57,6 +57,9 @@ func TestJudge(t *testing.T) {
 			if got := dispatch.Judge(d, dispatch.Answer{Status: test.status}); got != test.want {
 				t.Errorf("got %s, want %s", got, test.want)
 			}
+			if got := dispatch.Judge(d, dispatch.Answer{Status: test.status, Unsent: true}); got != dispatch.OutcomeWait {
+				t.Errorf("what was not sent: got %s, want it to wait", got)
+			}
 		})
 	}
 }
@@ -83,6 +86,8 @@ func TestDecide(t *testing.T) {
 		{"first failure", minutely, 0, 0, 0, dispatch.Answer{Status: 500}, .5, dispatch.Scheduled, time.Minute, 1},
 		{"last but one", minutely, 3, 0, 0, dispatch.Answer{Status: 500}, .5, dispatch.Scheduled, time.Minute, 4},
 		{"last", minutely, 4, 0, 0, dispatch.Answer{Status: 500}, .5, dispatch.Exhausted, never, 5},
+		{"what was not sent does not count", minutely, 4, 0, 0, dispatch.Answer{Error: "no key", Unsent: true}, .5, dispatch.Scheduled, time.Minute, 4},
+		{"not sent for 14 days", minutely, 4, 0, 14 * 24 * time.Hour, dispatch.Answer{Error: "no key", Unsent: true}, .5, dispatch.Exhausted, never, 4},
 		{"no answer counts", minutely, 4, 0, 0, dispatch.Answer{Error: "timeout"}, .5, dispatch.Exhausted, never, 5},
 		{"backoff", dispatch.Attempts{Limit: 9, Interval: 10, Backoff: 2}, 3, 0, 0, dispatch.Answer{Status: 500}, .5, dispatch.Scheduled, 80 * time.Second, 4},
 		{"backoff up to the maximum", dispatch.Attempts{Limit: 9, Interval: 10, Backoff: 2, MaxInterval: 30}, 3, 0, 0, dispatch.Answer{Status: 500}, .5, dispatch.Scheduled, 30 * time.Second, 4},

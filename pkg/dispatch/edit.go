@@ -134,7 +134,7 @@ func (e *Editor) edit(ctx context.Context, id string, change func(*Task) error) 
 	if next.ID != "" {
 		hints = append(hints, next)
 	}
-	if t.State == Scheduled && !t.DueAt.After(e.Now()) {
+	if t.State == Scheduled && t.Hint().IsDue(e.Now()) {
 		hints = append(hints, t.Hint())
 	}
 	if e.Invoke != nil && len(hints) > 0 {

@@ -140,7 +140,7 @@ func (e *Enqueue) row(a asked, lanes int, now time.Time) (Task, error) {
 		ID: a.id, State: Scheduled, Queue: a.queue, Run: 1,
 		Doc: doc, Hash: a.hash, Timeout: a.doc.Timeout(), ExpireAt: a.doc.ExpireAt,
 		DueAt: a.doc.FirstDueAt, Lane: Lane(a.queue, a.id, lanes),
-		Generation: now.UnixMilli(), Version: FormatVersion,
+		Generation: now.UnixMilli(), Version: a.doc.version(),
 		Identifier: a.doc.Identifier, Group: a.group,
 	}
 	t.TTL = liveTTL(t, e.Retention)
@@ -182,7 +182,7 @@ func (e *Enqueue) tell(ctx context.Context, results []Result, replaced []bool, n
 	for i, r := range results {
 		switch {
 		case r.Err != nil || r.Existing && !replaced[i] || r.Task.State != Scheduled:
-		case !r.Task.DueAt.After(e.Now()):
+		case r.Task.Hint().IsDue(e.Now()):
 			due = append(due, r.Task.Hint())
 		case r.Task.DueAt.Before(now.Add(time.Minute)):
 			soon = true

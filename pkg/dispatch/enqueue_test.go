@@ -373,6 +373,16 @@ func TestEnqueueTellsTheOthers(t *testing.T) {
 			}
 		})
 	}
+	t.Run("due at the end of this millisecond", func(t *testing.T) {
+		p := newProducer(t)
+		p.now = noon.Add(123456 * time.Nanosecond) // the put takes no time
+		if _, err := p.run(t, `{"uri":"https://example.com/"}`); err != nil {
+			t.Fatal(err)
+		}
+		if len(p.invoked) != 1 || p.woken != 0 {
+			t.Errorf("invoked %d times and woke %d times, want 1 and 0", len(p.invoked), p.woken)
+		}
+	})
 	t.Run("wakes once a minute", func(t *testing.T) {
 		p := newProducer(t)
 		for i := range 121 { // at 0, 60 and 120 s

@@ -48,6 +48,9 @@ const (
 // Run handles the hints of one event, all side by side, and returns when every one of them is settled or
 // dropped. The error says that the store failed; the tasks are then handed over again by the sweep.
 func (h *Handle) Run(ctx context.Context, hints []Hint) error {
+	if len(hints) == 1 {
+		return h.follow(ctx, hints[0])
+	}
 	settings, err := h.Settings(ctx)
 	if err != nil {
 		return err

@@ -3,53 +3,97 @@ package dispatch
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
+	"time"
 )
+
+// recordTime bounds the writing of one target's result: what waits for it is the settle.
+const recordTime = 5 * time.Second
 
 // flight is the calls of one lease to several targets. What one of them brings is recorded while others are
 // still under way: it is done, whatever becomes of them and of this process.
 type flight struct {
 	handle *Handle
+	doc    Doc
 
-	mu     sync.Mutex
-	task   Task
-	left   int     // calls under way
-	landed int     // calls that are not
-	answer *Answer // that a callback tells of: the last of a target that failed, else the last
-	events []Event // that are told of once it is settled
+	mu      sync.Mutex
+	task    Task
+	left    int           // calls under way
+	over    chan struct{} // closed when there is none
+	landed  int           // calls that are not
+	answers []*Answer     // the last of each target
+	events  []Event       // that are told of once it is settled
 
-	writing sync.Mutex
-	written int  // of those that landed
-	unclear bool // whether the last write took place
+	writing chan struct{} // held by whoever writes; has room for one
+	written int           // of those that landed
+	unclear bool          // whether the last write took place
 }
 
-// sendAll makes the calls whose time has come, side by side, and settles when all are over.
+// sendAll makes the calls whose time has come, and those whose time comes while others are under way, side by
+// side; it settles when all are over.
 func (h *Handle) sendAll(ctx context.Context, t Task, d Doc, settings Settings) (Hint, error) {
 	due := t.open(d, h.Now())
-	f := &flight{handle: h, task: t, left: len(due)}
+	if len(due) == 0 {
+		return h.settle(ctx, t.sum(d), d, nil, settings)
+	}
+	f := &flight{handle: h, doc: d, task: t, left: len(due), over: make(chan struct{}), writing: make(chan struct{}, 1), answers: make([]*Answer, len(d.Targets))}
 	var wg sync.WaitGroup
-	for _, i := range due {
+	for i := range d.Targets {
 		wg.Go(func() {
-			change, answer := h.send(ctx, t, d, i, &f.events)
-			f.land(ctx, i, change, answer)
+			for begins := slices.Contains(due, i); begins || f.turn(ctx, i); begins = false {
+				f.send(ctx, i)
+			}
 		})
 	}
 	wg.Wait()
-	if len(due) == 0 {
-		f.task = t.sum(d)
-	}
-	return h.settle(ctx, f.task, d, f.answer, settings, f.events...)
+	return h.settle(ctx, f.task, d, f.answers, settings, f.events...)
 }
 
-// land takes in what came of a call.
-func (f *flight) land(ctx context.Context, i int, change func(Task) Task, answer *Answer) {
+// turn waits for the i-th target's time, and reports whether it is to be called then by this lease: others are
+// still under way, and there is time for all of the call.
+func (f *flight) turn(ctx context.Context, i int) bool {
+	f.mu.Lock()
+	t, p, over := f.task, f.task.progress(i), f.left == 0
+	f.mu.Unlock()
+	now := f.handle.Now()
+	wait := max(0, p.NextAt.Sub(now))
+	if p.State != "" || over || !now.Add(wait+f.doc.To(i).Timeout()).Before(t.Until.Add(-Skew)) {
+		return false
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-f.over:
+		return false
+	case <-ctx.Done():
+		return false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, _, no := f.handle.obeys(f.doc.When, Call{Task: f.task, Doc: f.doc, Attempt: f.task.attempts() + 1}, ""); no || f.left == 0 {
+		return false
+	}
+	f.left++
+	return true
+}
+
+// send makes the i-th target's call and takes in what came of it.
+func (f *flight) send(ctx context.Context, i int) {
+	f.mu.Lock()
+	t := f.task
+	f.mu.Unlock()
+	change, answer := f.handle.send(ctx, t, f.doc, i, &f.events)
 	f.mu.Lock()
 	f.task = change(f.task)
-	f.left--
+	if answer != nil {
+		f.answers[i] = answer
+	}
 	f.landed++
-	mine, failed := f.landed, f.task.progress(i).State.Failed()
-	if answer != nil && (failed || f.answer == nil) {
-		f.answer = answer
+	mine := f.landed
+	if f.left--; f.left == 0 {
+		close(f.over)
 	}
 	f.mu.Unlock()
 	f.record(ctx, mine)
@@ -59,8 +103,8 @@ func (f *flight) land(ctx context.Context, i int, change func(Task) Task, answer
 // comes at once. After a write whose fate is unknown there is no other, which it could overwrite if it came
 // late: the settle, which takes the lease away, writes everything.
 func (f *flight) record(ctx context.Context, landed int) {
-	f.writing.Lock()
-	defer f.writing.Unlock()
+	f.writing <- struct{}{}
+	defer func() { <-f.writing }()
 	f.mu.Lock()
 	t, now, settles := f.task, f.landed, f.left == 0
 	f.mu.Unlock()
@@ -68,7 +112,7 @@ func (f *flight) record(ctx context.Context, landed int) {
 		return
 	}
 	f.written = now
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.Until.Sub(f.handle.Now()))
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTime)
 	defer cancel()
 	if err := f.handle.Store.Record(ctx, t); err != nil {
 		f.unclear = true

@@ -79,7 +79,7 @@ func (t Task) sum(d Doc) Task {
 	switch {
 	case len(open) > 0:
 		first := slices.MinFunc(open, func(a, b int) int { return t.Progress[a].NextAt.Compare(t.Progress[b].NextAt) })
-		if next := t.Progress[first].NextAt; next.After(t.DueAt) {
+		if next := t.Progress[first].NextAt; !next.IsZero() {
 			t.DueAt = next
 		}
 		return t
@@ -88,8 +88,17 @@ func (t Task) sum(d Doc) Task {
 	case delivered:
 		return t.finish(Delivered, "", end)
 	default:
-		return t.finish(Skipped, "refused by the rule of every target", end)
+		return t.finish(Skipped, t.refusal(), end)
 	}
+}
+
+// refusal says why all targets were skipped.
+func (t Task) refusal() string {
+	first := t.Progress[0].Error
+	if slices.ContainsFunc(t.Progress, func(p Progress) bool { return p.Error != first }) {
+		return "refused by the rule of every target"
+	}
+	return first
 }
 
 // open returns which of the task's targets are to be called at now.
@@ -103,16 +112,18 @@ func (t Task) open(d Doc, now time.Time) []int {
 	return due
 }
 
-// again returns what is kept of the progress when a task runs again: of several targets, those that are
-// done, unless all are. They are not called again.
+// again returns what is kept of the progress when a task runs again: of several targets, those that are done,
+// unless all are, or none. They are not called again, and their attempts were the last run's.
 func again(all []Progress) []Progress {
-	if !slices.ContainsFunc(all, func(p Progress) bool { return p.State == Delivered }) ||
-		!slices.ContainsFunc(all, func(p Progress) bool { return p.State != Delivered }) {
+	done := func(p Progress) bool { return p.State == Delivered || p.State == Skipped }
+	open := func(p Progress) bool { return !done(p) }
+	if !slices.ContainsFunc(all, done) || !slices.ContainsFunc(all, open) {
 		return nil
 	}
 	kept := make([]Progress, len(all))
 	for i, p := range all {
-		if p.State == Delivered {
+		if done(p) {
+			p.Attempts = 0
 			kept[i] = p
 		}
 	}

@@ -37,7 +37,7 @@ const MaxRow = 400 << 10
 type Store interface {
 	// Put stores each task whose id is absent or whose row is past its TTL at now. Where a row is
 	// there already, Result.Existing is true and Result.Task is that row, unchanged; a row with the
-	// task's own Generation and Hash was put by an earlier try of this call and is not Existing. Fails
+	// task's own Generation, Hash and Doc was put by an earlier try of this call and is not Existing. Fails
 	// with ErrTooLarge for a row over MaxRow, with room for what attempts add. The ids of one call differ.
 	//
 	// A task with a Group is put behind the group's last live member, as Blocked, with Prev, and that
@@ -76,7 +76,8 @@ type Store interface {
 
 	// Record writes t's Progress (and nothing else of it) of a claimed task whose calls are not all over, if
 	// the row's Lease and Generation are still t's; ErrLeaseLost otherwise, also if the row is gone. The
-	// lease stays.
+	// lease stays. It tries once, unlike the others: nothing fences an earlier try that comes late from a
+	// later Record, so after an error the caller makes no other.
 	Record(ctx context.Context, t Task) error
 
 	// Edit reads a task, lets edit change it and writes it whole with Generation+1 and without a lease,

@@ -2,9 +2,9 @@ package dispatch
 
 import "time"
 
-// FormatVersion is the version of the row's format that this code writes. A claim leaves rows of a newer
-// one alone.
-const FormatVersion = 1
+// FormatVersion is the newest version of the row's format that this code knows: a claim leaves rows of a newer
+// one alone. 2 added targets and ARNs; a row without them is still written as 1, which older code knows.
+const FormatVersion = 2
 
 // State is where a task is in its life; see the diagram in the package's documentation.
 type State string
@@ -110,6 +110,10 @@ type Hint struct {
 	Queue string    `json:"queue,omitempty"`
 	DueAt time.Time `json:"dueAt,omitzero"`
 }
+
+// IsDue reports whether the hint is to be handed over at now: from the beginning of the millisecond in which its task
+// is due. What is due at once is due at the end of the millisecond, and may be stored before that; handle waits for it.
+func (h Hint) IsDue(now time.Time) bool { return !h.DueAt.After(roundUp(now)) }
 
 // Hint returns the hint that hands this task over.
 func (t Task) Hint() Hint { return Hint{ID: t.ID, Queue: t.Queue, DueAt: t.DueAt} }

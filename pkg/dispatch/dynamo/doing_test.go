@@ -80,3 +80,12 @@ func doEdit(ctx context.Context, s dynamo.Store, task dispatch.Task) error {
 func doDelete(ctx context.Context, s dynamo.Store, task dispatch.Task) error {
 	return s.Delete(ctx, task.ID, task.Generation)
 }
+
+func recorded() []dispatch.Progress {
+	return []dispatch.Progress{{State: dispatch.Delivered, EndedAt: now, Attempts: 1}, {Attempts: 1, NextAt: now}}
+}
+
+func doRecord(ctx context.Context, s dynamo.Store, task dispatch.Task) error {
+	task.Progress = recorded()
+	return s.Record(ctx, task)
+}

@@ -52,20 +52,55 @@ func (s Store) laneQuery(lane string) *dynamodb.QueryInput {
 	}
 }
 
-// entries yields the pages of a query of the index; an error ends it.
+// entries yields the pages of a query of an index; an error ends it.
 func (s Store) entries(ctx context.Context, q *dynamodb.QueryInput) iter.Seq2[[]dispatch.Hint, error] {
-	return func(yield func([]dispatch.Hint, error) bool) {
+	return asHints(pages(func(from row) ([]row, row, error) {
+		q.ExclusiveStartKey = from
+		out, err := s.Client.Query(ctx, q, untilDone)
+		if err != nil {
+			return nil, nil, failure(ctx, err)
+		}
+		return out.Items, out.LastEvaluatedKey, nil
+	}))
+}
+
+// scanned yields the pages of a scan; an error ends it.
+func (s Store) scanned(ctx context.Context, in *dynamodb.ScanInput) iter.Seq2[[]row, error] {
+	return pages(func(from row) ([]row, row, error) {
+		in.ExclusiveStartKey = from
+		out, err := s.Client.Scan(ctx, in, untilDone)
+		if err != nil {
+			return nil, nil, failure(ctx, err)
+		}
+		return out.Items, out.LastEvaluatedKey, nil
+	})
+}
+
+// pages yields what fetch returns, each time from where the last page ended; an error ends it.
+func pages(fetch func(from row) (items []row, end row, err error)) iter.Seq2[[]row, error] {
+	return func(yield func([]row, error) bool) {
+		var from row
 		for {
-			out, err := s.Client.Query(ctx, q, untilDone)
-			if err != nil {
-				yield(nil, failure(ctx, err))
+			items, end, err := fetch(from)
+			if !yield(items, err) || err != nil || len(end) == 0 {
 				return
 			}
-			page, err := hints(out.Items)
-			if !yield(page, err) || err != nil || len(out.LastEvaluatedKey) == 0 {
+			from = end
+		}
+	}
+}
+
+// asHints reads the entries of an index.
+func asHints(all iter.Seq2[[]row, error]) iter.Seq2[[]dispatch.Hint, error] {
+	return func(yield func([]dispatch.Hint, error) bool) {
+		for entries, err := range all {
+			var page []dispatch.Hint
+			if err == nil {
+				page, err = hints(entries)
+			}
+			if !yield(page, err) || err != nil {
 				return
 			}
-			q.ExclusiveStartKey = out.LastEvaluatedKey
 		}
 	}
 }

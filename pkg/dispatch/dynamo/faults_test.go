@@ -42,6 +42,10 @@ func allWrites() []write {
 			t = delivered(t)
 			return settled(t)
 		}, nil},
+		{"record", "UpdateItem", 0, 0, []step{put, claim}, doRecord, func(t dispatch.Task) dispatch.Task {
+			t.Progress = recorded()
+			return t
+		}, nil},
 		{"edit", "PutItem", 0, 0, []step{put}, doEdit, func(t dispatch.Task) dispatch.Task {
 			t.Run++
 			t.Generation++

@@ -113,32 +113,16 @@ func (s Store) identifierQuery(identifier string) *dynamodb.QueryInput {
 
 // identified yields the pages of the whole index of identifiers; an error ends it.
 func (s Store) identified(ctx context.Context) iter.Seq2[[]dispatch.Hint, error] {
-	return func(yield func([]dispatch.Hint, error) bool) {
-		in := &dynamodb.ScanInput{TableName: &s.Table, IndexName: aws.String(Identifiers), Limit: aws.Int32(maxPage)}
-		for {
-			out, err := s.Client.Scan(ctx, in, untilDone)
-			if err != nil {
-				yield(nil, failure(ctx, err))
-				return
-			}
-			page, err := hints(out.Items)
-			if !yield(page, err) || err != nil || len(out.LastEvaluatedKey) == 0 {
-				return
-			}
-			in.ExclusiveStartKey = out.LastEvaluatedKey
-		}
-	}
+	return asHints(s.scanned(ctx, &dynamodb.ScanInput{TableName: &s.Table, IndexName: aws.String(Identifiers), Limit: aws.Int32(maxPage)}))
 }
 
 func (s Store) scan(ctx context.Context, f dispatch.Filter, yield func(dispatch.Task, error) bool) {
-	in := &dynamodb.ScanInput{TableName: &s.Table}
-	for {
-		out, err := s.Client.Scan(ctx, in, untilDone)
+	for page, err := range s.scanned(ctx, &dynamodb.ScanInput{TableName: &s.Table}) {
 		if err != nil {
-			yield(dispatch.Task{}, fmt.Errorf("listing all tasks: %w", failure(ctx, err)))
+			yield(dispatch.Task{}, fmt.Errorf("listing all tasks: %w", err))
 			return
 		}
-		for _, r := range out.Items {
+		for _, r := range page {
 			t, err := decode(r)
 			if !storable(t.ID) {
 				continue
@@ -151,10 +135,6 @@ func (s Store) scan(ctx context.Context, f dispatch.Filter, yield func(dispatch.
 				return
 			}
 		}
-		if len(out.LastEvaluatedKey) == 0 {
-			return
-		}
-		in.ExclusiveStartKey = out.LastEvaluatedKey
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"example.com/dispatch/internal/function"
 	"example.com/dispatch/pkg/dispatch"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -18,7 +17,8 @@ import (
 
 // Outbox makes tasks into items of a caller's own transactions: its own rows and the task are committed together, or
 // none of them is. Nobody is told of such a task, so the next sweep finds it, up to a minute after it is due. The caller
-// needs the permissions of the stack's PutTaskPolicy. It is safe for concurrent use and must not be copied.
+// needs the permissions of the stack's PutTaskPolicy, with which it could overwrite every task. It is safe for concurrent
+// use and must not be copied.
 type Outbox struct {
 	Client    *dynamodb.Client
 	Stack     OutboxStack
@@ -99,7 +99,7 @@ func (o *Outbox) prepare() {
 		Store: store, Settings: dispatch.CachedSettings(store, now, outboxAge), Retention: retention,
 		AllowHTTP: o.Stack.AllowHTTP, CanSign: o.Stack.CanSign, CheckRule: o.CheckRule, Now: now,
 		CheckSecret: dispatch.SecretsUnder(o.Stack.HeaderSecretsPrefix),
-		CheckARN:    function.Targets{Functions: o.Stack.Functions, StateMachines: o.Stack.StateMachines, Own: o.Stack.Own}.Check,
+		CheckARN:    dispatch.AllowedARNs{Functions: o.Stack.Functions, StateMachines: o.Stack.StateMachines, Own: o.Stack.Own}.Check,
 	}
 }
 

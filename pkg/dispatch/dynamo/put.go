@@ -78,7 +78,8 @@ func isAbsent(r row, now time.Time) bool {
 // existing is the result of a put of t that was refused by this row.
 func existing(r row, t dispatch.Task) dispatch.Result {
 	there, err := decode(r)
-	own := there.Generation == t.Generation && bytes.Equal(there.Hash, t.Hash)
+	// The doc has the time of the put: one that was put and claimed a moment ago may be of the same generation.
+	own := there.Generation == t.Generation && bytes.Equal(there.Hash, t.Hash) && bytes.Equal(there.Doc, t.Doc)
 	return dispatch.Result{Task: there, Existing: !own, Err: err}
 }
 

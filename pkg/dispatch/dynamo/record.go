@@ -9,6 +9,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 )
 
+// once has the client make one try.
+func once(o *dynamodb.Options) { o.Retryer = aws.NopRetryer{} }
+
 // Record implements [dispatch.Store].
 func (s Store) Record(ctx context.Context, t dispatch.Task) error {
 	if err := s.record(ctx, t); err != nil {
@@ -39,7 +42,7 @@ func (s Store) record(ctx context.Context, t dispatch.Task) error {
 		ConditionExpression:       aws.String(when.String()),
 		ExpressionAttributeNames:  when.names,
 		ExpressionAttributeValues: when.values,
-	}, untilDone)
+	}, once)
 	if _, no := refused(err); no {
 		return dispatch.ErrLeaseLost
 	}

@@ -18,8 +18,8 @@ const (
 
 // listed is where a page ended: the next one goes on from there.
 type listed struct {
-	at, rowid  int64
-	identifier string
+	at, rowid      int64
+	id, identifier string
 }
 
 // step is one statement of a page, and its first arguments.
@@ -29,7 +29,7 @@ type step struct {
 }
 
 const (
-	listRows = `SELECT rowid, ` + columns + ` FROM tasks WHERE `
+	listRows = `SELECT +rowid a, ` + values + ` FROM tasks WHERE `
 	matching = ` AND (?='' OR queue=?) AND (?='' OR state=?) `
 )
 
@@ -67,18 +67,18 @@ func listings(f dispatch.Filter) (parts []listing) {
 }
 
 func laneListing(lane string, newest bool) listing {
-	then := func(l listed) []driver.Value { return []driver.Value{lane, l.at, l.rowid} }
+	then := func(l listed) []driver.Value { return []driver.Value{lane, l.at, l.id} }
 	after := func(l listed) []driver.Value { return []driver.Value{lane, l.at} }
 	if newest {
 		return listing{[]step{
-			{listRows + `lane=? AND due_at=? AND rowid<?` + matching + `ORDER BY rowid DESC LIMIT ?`, then},
-			{listRows + `lane=? AND due_at<?` + matching + `ORDER BY due_at DESC, rowid DESC LIMIT ?`, after},
-		}, listed{at: math.MaxInt64, rowid: math.MaxInt64}}
+			{listRows + `lane=? AND due_at=? AND id<?` + matching + `ORDER BY id DESC LIMIT ?`, then},
+			{listRows + `lane=? AND due_at<?` + matching + `ORDER BY due_at DESC, id DESC LIMIT ?`, after},
+		}, listed{at: math.MaxInt64}}
 	}
 	return listing{[]step{
-		{listRows + `lane=? AND due_at=? AND rowid>?` + matching + `ORDER BY rowid LIMIT ?`, then},
-		{listRows + `lane=? AND due_at>?` + matching + `ORDER BY due_at, rowid LIMIT ?`, after},
-	}, listed{at: math.MinInt64, rowid: math.MinInt64}}
+		{listRows + `lane=? AND due_at=? AND id>?` + matching + `ORDER BY id LIMIT ?`, then},
+		{listRows + `lane=? AND due_at>?` + matching + `ORDER BY due_at, id LIMIT ?`, after},
+	}, listed{at: math.MinInt64}}
 }
 
 // List implements [dispatch.Store].
@@ -105,7 +105,7 @@ func (s *Store) list(ctx context.Context, f dispatch.Filter, part listing, yield
 				return false, err
 			}
 			end.rowid, _ = v[0].(int64)
-			end.at, end.identifier = dispatch.Millis(t.DueAt), t.Identifier
+			end.at, end.id, end.identifier = dispatch.Millis(t.DueAt), t.ID, t.Identifier
 			tasks = append(tasks, t)
 			read += len(t.Doc)
 			more = len(tasks) == listPage || read >= listBytes

@@ -19,14 +19,15 @@ func TestQueriesUseTheirIndex(t *testing.T) {
 		t.Fatal(err)
 	}
 	wants := map[string]string{
-		dueThen: "INDEX lanes (lane=? AND due_at=? AND rowid>?)", dueAfter: "INDEX lanes (lane=? AND due_at>? AND due_at<?)",
-		getTask: "(id=?)", claimTask: "(id=?)", settleTask: "(id=?)", editTask: "(id=?)",
+		dueThen: "COVERING INDEX lanes (lane=? AND due_at=? AND id>?)", dueAfter: "COVERING INDEX lanes (lane=? AND due_at>? AND due_at<?)",
+		getTask: "(id=?)", rowOf: "(id=?)", rowAt: "INTEGER PRIMARY KEY", claimTask: "INTEGER PRIMARY KEY",
+		settleTask: "(id=?)", settleAt: "INTEGER PRIMARY KEY", editTask: "(id=?)",
 		setNext: "(id=?)", setPlace: "(id=?)", handTurn: "(id=?)", whoseTurn: "(id=?)",
 		tailOf: "PRIMARY KEY (group_name=?)", noTail: "PRIMARY KEY (group_name=?)",
 	}
 	for filter, wanted := range map[*dispatch.Filter][]string{
-		{Lanes: []string{"a"}}:               {"INDEX lanes (lane=? AND due_at=? AND rowid>?)", "INDEX lanes (lane=? AND due_at>?)"},
-		{Lanes: []string{"a"}, Newest: true}: {"INDEX lanes (lane=? AND due_at=? AND rowid<?)", "INDEX lanes (lane=? AND due_at<?)"},
+		{Lanes: []string{"a"}}:               {"INDEX lanes (lane=? AND due_at=? AND id>?)", "INDEX lanes (lane=? AND due_at>?)"},
+		{Lanes: []string{"a"}, Newest: true}: {"INDEX lanes (lane=? AND due_at=? AND id<?)", "INDEX lanes (lane=? AND due_at<?)"},
 		{Identifiers: []string{"a"}}:         {"INDEX identifiers (identifier=? AND rowid>?)"},
 		{Identified: true}:                   {"INDEX identifiers (identifier=? AND rowid>?)", "INDEX identifiers (identifier>?)"},
 		{}:                                   {"INTEGER PRIMARY KEY (rowid>?)"},
@@ -115,7 +116,7 @@ func TestAPlainTaskTakesNoOtherStatements(t *testing.T) {
 	got := slices.DeleteFunc(slices.Sorted(maps.Keys(s.writer.session.statements)), func(sql string) bool {
 		return !strings.Contains(sql, "tasks") && !strings.Contains(sql, "tails")
 	})
-	want := slices.Sorted(slices.Values([]string{putTask, getTask, claimTask, settleTask, editTask}))
+	want := slices.Sorted(slices.Values([]string{putTask, rowOf, claimTask, settleAt, editTask}))
 	if !slices.Equal(got, want) {
 		t.Errorf("the statements were %q", got)
 	}

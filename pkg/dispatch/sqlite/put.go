@@ -12,7 +12,7 @@ import (
 )
 
 // A row past its TTL is overwritten whole.
-const putTask = `INSERT INTO tasks (` + columns + `) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
+const putTask = `INSERT INTO tasks (` + columns + `, room) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,zeroblob(?))
 	ON CONFLICT (id) DO UPDATE SET state=excluded.state, reason=excluded.reason, queue=excluded.queue,
 	run=excluded.run, ended_at=excluded.ended_at, hash=excluded.hash, timeout=excluded.timeout,
 	expire_at=excluded.expire_at, due_at=excluded.due_at, lane=excluded.lane,
@@ -79,6 +79,12 @@ func (p put) write(c *session, now time.Time) (dispatch.Result, error) {
 	}
 }
 
+// progress returns how many bytes the progress takes.
+func (p put) progress() int {
+	b, _ := p.row[progressAt].([]byte)
+	return len(b)
+}
+
 // join puts a member of a group behind the last live one.
 func (p put) join(c *session, now time.Time) (dispatch.Result, error) {
 	t, err := behind(c, p.task)
@@ -97,7 +103,7 @@ func (p put) join(c *session, now time.Time) (dispatch.Result, error) {
 
 // insert writes the row if there is none, or one past its TTL; else it looks whose is there.
 func (p put) insert(c *session, now time.Time) (r dispatch.Result, inserted bool, err error) {
-	changed, err := c.exec(putTask, append(p.row, now.Unix())...)
+	changed, err := c.exec(putTask, append(p.row, room(p.task, p.progress()), now.Unix())...)
 	if err != nil {
 		return r, false, err
 	}
@@ -106,7 +112,8 @@ func (p put) insert(c *session, now time.Time) (r dispatch.Result, inserted bool
 		return r, true, err
 	}
 	there, _, err := get(c, p.task.ID)
-	own := there.Generation == p.task.Generation && bytes.Equal(there.Hash, p.task.Hash)
+	// The doc has the time of the put: one that was put and claimed a moment ago may be of the same generation.
+	own := there.Generation == p.task.Generation && bytes.Equal(there.Hash, p.task.Hash) && bytes.Equal(there.Doc, p.task.Doc)
 	return dispatch.Result{Task: there, Existing: !own}, false, err
 }
 

@@ -11,7 +11,7 @@ import (
 	"example.com/dispatch/pkg/dispatch"
 )
 
-const getTask = `SELECT ` + columns + ` FROM tasks WHERE id=?`
+const getTask = `SELECT ` + values + ` FROM tasks WHERE id=?`
 
 // Get implements [dispatch.Store].
 func (s *Store) Get(ctx context.Context, ids []string) []dispatch.Result {
@@ -50,15 +50,14 @@ func get(c *session, id string) (t dispatch.Task, there bool, err error) {
 	return t, there, err
 }
 
-// page is how many rows are read before the consumer sees them: no connection is held while it works. It is no
-// more than a consumer mostly takes, because among many tasks each row lies on a page of the file of its own.
+// page is how many hints are read before the consumer sees them: no connection is held while it works.
 const page = 500
 
 // A page goes on within the instant at which the last one ended, and then after it. Asked for as one, SQLite would
 // walk again over all that the earlier pages had of that instant; a batch put at once is all of one.
 const (
-	dueThen  = `SELECT due_at, rowid, id, queue FROM tasks WHERE lane=? AND due_at=? AND rowid>? ORDER BY rowid LIMIT ?`
-	dueAfter = `SELECT due_at, rowid, id, queue FROM tasks WHERE lane=? AND due_at>? AND due_at<=? ORDER BY due_at, rowid LIMIT ?`
+	dueThen  = `SELECT due_at, id, rowid FROM tasks WHERE lane=? AND due_at=? AND id>? ORDER BY id LIMIT ?`
+	dueAfter = `SELECT due_at, id, rowid FROM tasks WHERE lane=? AND due_at>? AND due_at<=? ORDER BY due_at, id LIMIT ?`
 )
 
 // Due implements [dispatch.Store].
@@ -66,17 +65,18 @@ func (s *Store) Due(ctx context.Context, lane string, upTo time.Time) iter.Seq2[
 	end := dispatch.Millis(upTo)
 	return func(yield func(dispatch.Hint, error) bool) {
 		var hints []dispatch.Hint
-		at, rowid := int64(math.MinInt64), int64(0) // where the last page ended
+		at, id, queue := int64(math.MinInt64), "", dispatch.QueueOf(lane) // where the last page ended, and whose it is
 		keep := func(v []driver.Value) (bool, error) {
 			r := row{values: v}
-			at, rowid = r.number(), r.number()
-			hints = append(hints, dispatch.Hint{ID: r.text(), Queue: r.text(), DueAt: dispatch.FromMillis(at)})
+			at, id = r.number(), r.text()
+			s.rowids.remember(id, r.number())
+			hints = append(hints, dispatch.Hint{ID: id, Queue: queue, DueAt: dispatch.FromMillis(at)})
 			return true, nil
 		}
 		for {
 			hints = hints[:0]
 			err := s.read(ctx, func(c *session) error {
-				if err := c.query(context.Background(), dueThen, keep, lane, at, rowid, int64(page)); err != nil {
+				if err := c.query(context.Background(), dueThen, keep, lane, at, id, int64(page)); err != nil {
 					return err
 				}
 				return c.query(context.Background(), dueAfter, keep, lane, at, end, int64(page-len(hints)))

@@ -10,11 +10,16 @@ import (
 )
 
 // columns are those of the table tasks in the order in which fields returns a task's and taskOf reads them. The last
-// ones, places of them, are a task's place in its group.
+// ones, places of them, are a task's place in its group. values are the same for a SELECT, with a letter for a name and
+// no declared type: the driver copies both of every column for each query, which took longer than reading a row.
 const (
 	columns = `id, state, reason, queue, run, ended_at, hash, timeout, expire_at, due_at, lane, turn_lane, lease, until,
 	generation, progress, lapses, ttl, version, doc, flag, identifier, group_name, prev, next`
-	places = 3
+	values = `+id a, +state a, +reason a, +queue a, +run a, +ended_at a, +hash a, +timeout a, +expire_at a, +due_at a, +lane a,
+	+turn_lane a, +lease a, +until a, +generation a, +progress a, +lapses a, +ttl a, +version a, +doc a, +flag a,
+	+identifier a, +group_name a, +prev a, +next a`
+	places     = 3
+	progressAt = 15 // the progress among them
 )
 
 // fixed is what a row takes besides its long fields: the names of its attributes and its numbers, roughly.

@@ -9,8 +9,12 @@ import (
 	"example.com/dispatch/pkg/dispatch"
 )
 
-const settleTask = `UPDATE tasks SET state=?, reason=?, ended_at=?, due_at=?, lane=?, turn_lane=?, identifier=?,
-	progress=?, lapses=?, ttl=?, lease=NULL, until=0 WHERE id=? AND lease=? AND generation=? AND group_name IS ?`
+const (
+	settleTask = settleRow + `id=? AND lease=? AND generation=? AND group_name IS ?`
+	settleAt   = settleRow + `id=? AND lease=? AND generation=? AND group_name IS ? AND rowid=?`
+	settleRow  = `UPDATE tasks SET state=?, reason=?, ended_at=?, due_at=?, lane=?, turn_lane=?, identifier=?,
+	progress=?, lapses=?, ttl=?, room=zeroblob(?), lease=NULL, until=0 WHERE `
+)
 
 // Settle implements [dispatch.Store].
 func (s *Store) Settle(ctx context.Context, t dispatch.Task, callbacks ...dispatch.Task) (dispatch.Hint, error) {
@@ -19,9 +23,12 @@ func (s *Store) Settle(ctx context.Context, t dispatch.Task, callbacks ...dispat
 	lost := false
 	if err == nil {
 		err = s.writer.write(ctx, e.weight, func(c *session) (err error) {
-			next, lost, err = e.write(c)
+			next, lost, err = e.write(c, s.rowids.recall(e.task.ID))
 			return err
 		})
+	}
+	if err == nil && t.State.Final() {
+		s.rowids.forget(t.ID)
 	}
 	if err == nil && lost {
 		err = dispatch.ErrLeaseLost
@@ -49,9 +56,11 @@ func newSettle(t dispatch.Task, callbacks []dispatch.Task) (settle, error) {
 		return settle{}, err
 	}
 	lane, turnLane := lanes(t)
+	after := t
+	after.Lease, after.Until = "", time.Time{}
 	e := settle{task: t, weight: 1}
 	e.row = []driver.Value{string(t.State), t.Reason, dispatch.Millis(t.EndedAt), dispatch.Millis(t.DueAt), lane, turnLane,
-		text(t.Identifier), blob(progress), int64(t.Lapses), seconds(t.TTL), t.ID, t.Lease, t.Generation}
+		text(t.Identifier), blob(progress), int64(t.Lapses), seconds(t.TTL), room(after, len(progress)), t.ID, t.Lease, t.Generation}
 	for _, c := range callbacks {
 		p := newPut(c)
 		if p.err != nil {
@@ -62,11 +71,11 @@ func newSettle(t dispatch.Task, callbacks []dispatch.Task) (settle, error) {
 	return e, nil
 }
 
-// write settles and puts the callbacks. A plain task takes one statement: only where that meets no row is there
-// something to look at.
-func (e settle) write(c *session) (next dispatch.Hint, lost bool, err error) {
-	if e.task.Group == "" {
-		changed, err := c.exec(settleTask, append(e.row, nil)...)
+// write settles and puts the callbacks. A plain task whose row is where it was takes one statement: only where that
+// meets no row is there something to look at.
+func (e settle) write(c *session, rowid int64) (next dispatch.Hint, lost bool, err error) {
+	if e.task.Group == "" && rowid != 0 {
+		changed, err := c.exec(settleAt, append(e.row, nil, rowid)...)
 		if err != nil || changed == 1 {
 			return next, false, e.call(c, err)
 		}

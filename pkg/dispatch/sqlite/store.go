@@ -23,6 +23,7 @@ var ErrClosed = errors.New("store is closed")
 type Store struct {
 	writer  *writer
 	readers chan *session // as many as may read at once
+	rowids  rowids
 	close   func() error
 }
 

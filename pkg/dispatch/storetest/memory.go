@@ -44,7 +44,7 @@ func (m *Memory) Put(ctx context.Context, now time.Time, tasks []dispatch.Task) 
 			m.tasks[t.ID] = t
 			return dispatch.Result{Task: copied(t)}
 		default:
-			own := row.Generation == t.Generation && bytes.Equal(row.Hash, t.Hash)
+			own := row.Generation == t.Generation && bytes.Equal(row.Hash, t.Hash) && bytes.Equal(row.Doc, t.Doc)
 			return dispatch.Result{Task: copied(row), Existing: !own}
 		}
 	})

@@ -59,6 +59,16 @@ func testPut(t *testing.T, store dispatch.Store) {
 		f.put(task)
 		f.wantRow("row", task)
 	})
+	sub(t, store, "another put of the same moment is not its own", func(f fixture) {
+		task := f.put(f.task("a"))
+		other := task
+		other.Doc = append([]byte(nil), task.Doc...)
+		other.Doc[len(other.Doc)-1] = ' '
+		if r := f.store.Put(f.ctx, now, []dispatch.Task{other})[0]; r.Err != nil || !r.Existing {
+			f.Errorf("existing %v, %v", r.Existing, r.Err)
+		}
+		f.wantRow("row", task)
+	})
 	sub(t, store, "a repeat after a claim meets the existing row", func(f fixture) {
 		task := f.put(f.task("a"))
 		claimed := f.claimed(task.ID, "token", now)

@@ -3,6 +3,7 @@ package target
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -30,7 +31,7 @@ type AWS struct {
 	standard sync.Map // the state machines that are known to be standard, by their ARNs without a version or an alias
 }
 
-const notCalled = "functions and state machines are not called here"
+var errNotCalled = errors.New("functions and state machines are not called here")
 
 // maxPayload is how much of a function's answer is read, in bytes.
 const maxPayload = 1 << 20
@@ -45,14 +46,14 @@ func (w *AWS) send(ctx context.Context, c dispatch.Call, signer *signature.Signe
 	}
 	body, err := payload(c, signer)
 	if err != nil {
-		return dispatch.Answer{Error: failure(ctx, c.Timeout, err)}
+		return unanswered(ctx, c.Timeout, err)
 	}
 	call, config := w.start, w.StepFunctions
 	if arn.Service == dispatch.LambdaService {
 		call, config = w.invoke, w.Lambda
 	}
 	if config == nil {
-		return dispatch.Answer{Error: notCalled}
+		return unanswered(ctx, c.Timeout, errNotCalled)
 	}
 	there := *config
 	there.Region = arn.Region
@@ -87,26 +88,27 @@ type reply struct {
 
 func (r reply) ok() bool { return 200 <= r.status && r.status <= 299 }
 
-// post sends one request. What keeps an answer from coming is said in failed.
-func post(ctx context.Context, c dispatch.Call, client *signed.Client, path string, header http.Header, body []byte) (r reply, failed string) {
+// post sends one request. If no answer comes, failed says why; otherwise it is nil.
+func post(ctx context.Context, c dispatch.Call, client *signed.Client, path string, header http.Header, body []byte) (r reply, failed *dispatch.Answer) {
 	header.Set("User-Agent", userAgent)
 	response, err := client.Do(ctx, path, header, body)
 	if err != nil {
-		return r, failure(ctx, c.Timeout, err)
+		none := unanswered(ctx, c.Timeout, err)
+		return r, &none
 	}
 	defer response.Body.Close()
 	r = reply{status: response.StatusCode, header: response.Header}
 	if r.body, err = io.ReadAll(io.LimitReader(response.Body, maxPayload+1)); err != nil {
-		return r, brokenOff(ctx, c.Timeout, err)
+		return r, &dispatch.Answer{Error: brokenOff(ctx, c.Timeout, err)}
 	}
 	if r.cut = len(r.body) > maxPayload; r.cut {
 		r.body = r.body[:maxPayload]
 	}
-	return r, ""
+	return r, nil
 }
 
 // answer returns what the codes can judge. Of an error of the service itself, as opposed to one of what runs there, it
-// says which it is.
+// says which it is; one that throttles has status 429, whatever the service's own is.
 func (w *AWS) answer(c dispatch.Call, r reply) dispatch.Answer {
 	a := dispatch.Answer{Status: r.status}
 	if c.Doc.OnFailure != nil || c.Doc.OnSuccess != nil {
@@ -122,10 +124,27 @@ func (w *AWS) answer(c dispatch.Call, r reply) dispatch.Answer {
 	a.RetryAfter = retryAfter(r.header.Get("Retry-After"), now())
 	kind, message := r.fault()
 	a.Reason = line(strings.Trim(kind+": "+message, ": "))
-	if (r.status == http.StatusTooManyRequests || r.status >= 500) && !c.Doc.WaitCodes.Has(r.status) {
-		a.Said = dispatch.OutcomeRetry // nothing is wrong with the task, whatever its stop codes are
+	if throttles(kind) {
+		a.Status = http.StatusTooManyRequests
+	}
+	if a.Status == http.StatusTooManyRequests || a.Status >= 500 { // nothing is wrong with the task, whatever its stop codes are
+		a.Said = dispatch.OutcomeRetry
+		if c.Doc.WaitCodes.Has(a.Status) {
+			a.Said = dispatch.OutcomeWait
+		}
 	}
 	return a
+}
+
+// throttles reports whether an error of this kind means "too many at once": Step Functions says so with status 400.
+// https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html#API_StartExecution_Errors
+func throttles(kind string) bool {
+	switch kind {
+	case "ThrottlingException", "Throttling", "TooManyRequestsException", "ExecutionLimitExceeded":
+		return true
+	default:
+		return false
+	}
 }
 
 // fault reads an error as the services write it: its kind in a header or in __type, either with something around it.

@@ -155,7 +155,7 @@ func TestClaimsForAWS(t *testing.T) {
 	to := atAWS(s.url)
 	call := callOf("POST", function, "")
 	call.Doc.Claims, call.Doc.Format = []byte(`{"a":1}`), dispatch.Raw
-	if a := to.Send(t.Context(), call); a.Error != errNoKey.Error() {
+	if a := to.Send(t.Context(), call); a != (dispatch.Answer{Error: errNoKey.Error(), Unsent: true}) {
 		t.Errorf("without a key: %+v", a)
 	}
 	to.HTTP.Signer = newSigner(t)
@@ -177,21 +177,27 @@ func TestNoCallToAWS(t *testing.T) {
 	failing.AWS.Lambda.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{}, errors.New("no metadata service at 169.254.169.254")
 	})
+	knowing := atAWS(s.url)
+	knowing.AWS.StepFunctions.Credentials = nil
+	knowing.AWS.standard.Store(strings.TrimSuffix(machine, ":PROD"), true)
 	for _, c := range []struct {
 		name   string
 		sender Sender
 		uri    string
 		want   string
+		unsent bool
 	}{
-		{"not called here", Sender{}, function, "functions and state machines are not called here"},
-		{"the other service is", onlyStates, function, "functions and state machines are not called here"},
-		{"no credentials", without, function, "no AWS credentials"},
-		{"none to be had", failing, function, "no AWS credentials"},
-		{"another ARN", atAWS(s.url), "arn:aws:sqs:eu-west-1:123456789012:q", "invalid URI"},
-		{"nobody there", atAWS("http://127.0.0.1:1"), function, "connection refused"},
+		{"not called here", Sender{}, function, "functions and state machines are not called here", true},
+		{"the other service is", onlyStates, function, "functions and state machines are not called here", true},
+		{"no credentials", without, function, "no AWS credentials", true},
+		{"none to be had", failing, function, "no AWS credentials", true},
+		{"none to ask about a state machine", failing, machine, "no AWS credentials", true},
+		{"none to start an execution", knowing, machine, "no AWS credentials", true},
+		{"another ARN", atAWS(s.url), "arn:aws:sqs:eu-west-1:123456789012:q", "invalid URI", false},
+		{"nobody there", atAWS("http://127.0.0.1:1"), function, "connection refused", false},
 	} {
-		if a := c.sender.Send(t.Context(), callOf("POST", c.uri, "1")); a != (dispatch.Answer{Error: c.want}) {
-			t.Errorf("%s: %+v, want %s", c.name, a, c.want)
+		if a := c.sender.Send(t.Context(), callOf("POST", c.uri, "1")); a != (dispatch.Answer{Error: c.want, Unsent: c.unsent}) {
+			t.Errorf("%s: %+v, want %s, unsent %t", c.name, a, c.want, c.unsent)
 		}
 	}
 	if len(s.asked) != 0 {

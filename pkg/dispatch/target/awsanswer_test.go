@@ -18,6 +18,8 @@ func TestAnswersOfAWS(t *testing.T) {
 	seconds := func(n int) *time.Duration { d := time.Duration(n) * time.Second; return &d }
 	const standard = `{"type":"STANDARD"}`
 	type headers map[string]string
+	stopped := func(d *dispatch.Doc) { d.StopCodes = codes(400, 499) }
+	waits := func(d *dispatch.Doc) { d.StopCodes, d.WaitCodes = codes(400, 499), codes(429, 429) }
 	for _, c := range []struct {
 		name     string
 		uri      string
@@ -49,8 +51,7 @@ func TestAnswersOfAWS(t *testing.T) {
 		{name: "throttled", uri: function, status: 429, header: headers{"X-Amzn-Errortype": "TooManyRequestsException:http://x/", "Retry-After": "7"}, body: `{"Message":"Rate exceeded","Type":"User"}`,
 			doc:  func(d *dispatch.Doc) { d.StopCodes = codes(400, 599) },
 			want: dispatch.Answer{Status: 429, Said: dispatch.OutcomeRetry, RetryAfter: 7 * time.Second, Reason: "TooManyRequestsException: Rate exceeded"}, outcome: dispatch.OutcomeRetry},
-		{name: "throttled, which is to wait", uri: function, status: 429, doc: func(d *dispatch.Doc) { d.WaitCodes = codes(429, 429) },
-			want: dispatch.Answer{Status: 429}, outcome: dispatch.OutcomeWait},
+		{name: "throttled, which is to wait", uri: function, status: 429, doc: waits, want: dispatch.Answer{Status: 429, Said: dispatch.OutcomeWait}, outcome: dispatch.OutcomeWait},
 		{name: "broken", uri: function, status: 500, body: `<html>`, doc: func(d *dispatch.Doc) { d.StopCodes = codes(500, 599) },
 			want: dispatch.Answer{Status: 500, Said: dispatch.OutcomeRetry, Reason: "<html>"}, outcome: dispatch.OutcomeRetry},
 		{name: "no such function", uri: function, status: 404, header: headers{"X-Amzn-Errortype": "ResourceNotFoundException"}, body: `{"Message":"Function not found"}`,
@@ -65,8 +66,20 @@ func TestAnswersOfAWS(t *testing.T) {
 		{name: "an outcome of Step Functions is none", uri: machine, describe: standard, status: 200, body: `{"Dispatch-Outcome":"stop"}`, want: dispatch.Answer{Status: 200}, outcome: dispatch.OutcomeDelivered},
 		{name: "started before", uri: machine, describe: standard, status: 400, body: `{"__type":"com.amazonaws.swf.service.v2.model#ExecutionAlreadyExists","message":"x"}`,
 			want: dispatch.Answer{Status: 400, Said: dispatch.OutcomeDelivered, Note: alreadyStarted}, outcome: dispatch.OutcomeDelivered},
-		{name: "too many", uri: machine, describe: standard, status: 400, body: `{"__type":"ExecutionLimitExceeded","message":"x"}`,
-			want: dispatch.Answer{Status: 400, Reason: "ExecutionLimitExceeded: x"}, outcome: dispatch.OutcomeRetry},
+		{name: "too many", uri: machine, describe: standard, status: 400, body: `{"__type":"com.amazonaws.swf.service.v2.model#ExecutionLimitExceeded","message":"x"}`, doc: stopped,
+			want: dispatch.Answer{Status: 429, Said: dispatch.OutcomeRetry, Reason: "ExecutionLimitExceeded: x"}, outcome: dispatch.OutcomeRetry},
+		{name: "too many, which is to wait", uri: machine, describe: standard, status: 400, body: `{"__type":"ExecutionLimitExceeded","message":"x"}`, doc: waits,
+			want: dispatch.Answer{Status: 429, Said: dispatch.OutcomeWait, Reason: "ExecutionLimitExceeded: x"}, outcome: dispatch.OutcomeWait},
+		{name: "starting is throttled", uri: machine, describe: standard, status: 400, body: `{"__type":"ThrottlingException","message":"Rate exceeded"}`, doc: stopped,
+			want: dispatch.Answer{Status: 429, Said: dispatch.OutcomeRetry, Reason: "ThrottlingException: Rate exceeded"}, outcome: dispatch.OutcomeRetry},
+		{name: "starting is throttled, which is to wait", uri: machine, describe: standard, status: 400, body: `{"__type":"ThrottlingException","message":"Rate exceeded"}`, doc: waits,
+			want: dispatch.Answer{Status: 429, Said: dispatch.OutcomeWait, Reason: "ThrottlingException: Rate exceeded"}, outcome: dispatch.OutcomeWait},
+		{name: "describing is throttled", uri: machine, describe: `400{"__type":"Throttling"}`, doc: stopped,
+			want: dispatch.Answer{Status: 429, Said: dispatch.OutcomeRetry, Reason: "Throttling"}, outcome: dispatch.OutcomeRetry},
+		{name: "describing is throttled, which is to wait", uri: machine, describe: `400{"__type":"TooManyRequestsException"}`, doc: waits,
+			want: dispatch.Answer{Status: 429, Said: dispatch.OutcomeWait, Reason: "TooManyRequestsException"}, outcome: dispatch.OutcomeWait},
+		{name: "anything else that stops", uri: machine, describe: standard, status: 400, body: `{"__type":"InvalidName"}`, doc: stopped,
+			want: dispatch.Answer{Status: 400, Reason: "InvalidName"}, outcome: dispatch.OutcomeStopped},
 		{name: "no such machine", uri: machine, describe: `400{"__type":"StateMachineDoesNotExist","message":"gone"}`,
 			want: dispatch.Answer{Status: 400, Reason: "StateMachineDoesNotExist: gone"}, outcome: dispatch.OutcomeRetry},
 		{name: "a name in an error of describing", uri: machine, describe: `400{"__type":"ExecutionAlreadyExists"}`,

@@ -20,6 +20,13 @@ import (
 	"example.com/dispatch/pkg/dispatch/egress"
 )
 
+// unanswered is the answer to a call that got none. What lacked a key, a secret or credentials was not sent.
+func unanswered(ctx context.Context, timeout time.Duration, err error) dispatch.Answer {
+	unsent := errors.Is(err, errNoKey) || errors.Is(err, errNotCalled) || errors.Is(err, signed.ErrCredentials)
+	_, noSecret := errors.AsType[*secretError](err)
+	return dispatch.Answer{Error: failure(ctx, timeout, err), Unsent: unsent || noSecret}
+}
+
 // failure says in one short line why no answer came. Errors of net and net/http name the whole URL and the
 // addresses inside somebody's network; this text goes to whoever may read the task.
 func failure(ctx context.Context, timeout time.Duration, err error) string {

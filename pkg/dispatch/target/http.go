@@ -26,7 +26,7 @@ type HTTP struct {
 	// Client must follow no redirects and have no timeout of its own, as package egress makes it.
 	Client *http.Client
 	// Signer signs every call and the claims of those that have some; nil: calls are not signed, and
-	// those with claims fail.
+	// those with claims are not sent.
 	Signer *signature.Signer
 	// Secret looks up what a header that is a secret says; nil: there are none. Its errors tell no values, and are shown.
 	Secret func(ctx context.Context, name string) (string, error)
@@ -43,11 +43,11 @@ func (h HTTP) Send(ctx context.Context, c dispatch.Call) dispatch.Answer {
 	defer cancel()
 	request, err := h.request(ctx, c)
 	if err != nil {
-		return dispatch.Answer{Error: failure(ctx, c.Timeout, err)}
+		return unanswered(ctx, c.Timeout, err)
 	}
 	response, err := h.Client.Do(request)
 	if err != nil {
-		return dispatch.Answer{Error: failure(ctx, c.Timeout, err)}
+		return unanswered(ctx, c.Timeout, err)
 	}
 	defer response.Body.Close()
 	a := dispatch.Answer{Status: response.StatusCode}

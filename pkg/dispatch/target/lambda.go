@@ -24,8 +24,8 @@ func (w *AWS) invoke(ctx context.Context, c dispatch.Call, _ dispatch.ARN, clien
 	}
 	path := "/2015-03-31/functions/" + url.QueryEscape(c.Doc.URI) + "/invocations"
 	r, failed := post(ctx, c, client, path, header, body)
-	if failed != "" {
-		return dispatch.Answer{Error: failed}
+	if failed != nil {
+		return *failed
 	}
 	a := w.answer(c, r)
 	switch {

@@ -71,7 +71,18 @@ func (h HTTP) request(ctx context.Context, c dispatch.Call) (*http.Request, erro
 
 var errNoSecrets = errors.New("there are no secrets for headers here")
 
-// value returns what a header says. The error tells names, never a value.
+// secretError says why a header has no value: without it nothing is sent.
+type secretError struct {
+	header, name string
+	err          error
+}
+
+// Error tells names, never a value.
+func (e *secretError) Error() string {
+	return fmt.Sprintf("header %s: secret %s: %v", e.header, e.name, e.err)
+}
+
+// value returns what a header says. The error is a *secretError.
 func (h HTTP) value(ctx context.Context, header string, v dispatch.HeaderValue) (string, error) {
 	if v.Secret == "" {
 		return v.Text, nil
@@ -84,7 +95,7 @@ func (h HTTP) value(ctx context.Context, header string, v dispatch.HeaderValue) 
 		err = dispatch.CheckHeaderValue(text)
 	}
 	if err != nil {
-		return "", fmt.Errorf("header %s: secret %s: %w", header, v.Secret, err)
+		return "", &secretError{header, v.Secret, err}
 	}
 	return text, nil
 }

@@ -129,7 +129,7 @@ func TestHeadersThatAreSecrets(t *testing.T) {
 			return c.holds, c.err
 		}}.Send(t.Context(), call)
 		server.Close()
-		if got != c.want || a.Error != c.failed || (calls == 0) != (c.failed != "") {
+		if got != c.want || a.Error != c.failed || (calls == 0) != (c.failed != "") || a.Unsent != (c.failed != "") {
 			t.Errorf("%s: the receiver got %q in %d calls, answer %+v", c.name, got, calls, a)
 		}
 		if strings.Contains(a.Error, canary) {
@@ -138,7 +138,7 @@ func TestHeadersThatAreSecrets(t *testing.T) {
 	}
 	call := callOf("POST", "http://127.0.0.1:1/", `{}`)
 	call.Doc.Headers = map[string]dispatch.HeaderValue{"X-Partner": {Secret: "shop/token"}}
-	if a := (HTTP{Client: local(1)}).Send(t.Context(), call); a.Error != "header X-Partner: secret shop/token: there are no secrets for headers here" {
+	if a := (HTTP{Client: local(1)}).Send(t.Context(), call); a.Error != "header X-Partner: secret shop/token: there are no secrets for headers here" || !a.Unsent {
 		t.Errorf("where there are none: %+v", a)
 	}
 }
@@ -259,7 +259,7 @@ func TestClaimsAreSent(t *testing.T) {
 		}
 	}
 	_, _, a := receive(t, nil, func(c *dispatch.Call) { c.Doc.Body, c.Doc.Claims = nil, []byte(`{}`) })
-	if want := (dispatch.Answer{Error: "no key to sign the claims with"}); a != want {
+	if want := (dispatch.Answer{Error: "no key to sign the claims with", Unsent: true}); a != want {
 		t.Errorf("without a key: %+v, want %+v", a, want)
 	}
 }

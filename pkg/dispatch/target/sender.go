@@ -9,7 +9,7 @@ import (
 // Sender sends each call to where its task goes, a URL or an ARN.
 type Sender struct {
 	HTTP HTTP // its signer makes the JWTs of claims for ARNs too
-	AWS  *AWS // nil: calls to ARNs fail
+	AWS  *AWS // nil: calls to ARNs are not sent
 }
 
 // Send makes one call, as [HTTP.Send] does.
@@ -18,7 +18,7 @@ func (s Sender) Send(ctx context.Context, c dispatch.Call) dispatch.Answer {
 	case !dispatch.IsARN(c.Doc.URI):
 		return s.HTTP.Send(ctx, c)
 	case s.AWS == nil:
-		return dispatch.Answer{Error: notCalled}
+		return unanswered(ctx, c.Timeout, errNotCalled)
 	default:
 		return s.AWS.send(ctx, c, s.HTTP.Signer)
 	}

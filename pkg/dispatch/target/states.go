@@ -29,8 +29,8 @@ func (w *AWS) start(ctx context.Context, c dispatch.Call, to dispatch.ARN, clien
 	r, failed := ask(ctx, c, client, "StartExecution", map[string]string{
 		"stateMachineArn": c.Doc.URI, "name": executionName(c), "input": string(body),
 	})
-	if failed != "" {
-		return dispatch.Answer{Error: failed}
+	if failed != nil {
+		return *failed
 	}
 	a := w.answer(c, r)
 	if kind, _ := r.fault(); !r.ok() && kind == "ExecutionAlreadyExists" {
@@ -47,8 +47,8 @@ func (w *AWS) isStandard(ctx context.Context, c dispatch.Call, client *signed.Cl
 		return dispatch.Answer{}, true
 	}
 	r, failed := ask(ctx, c, client, "DescribeStateMachine", map[string]string{"stateMachineArn": arn, "includedData": "METADATA_ONLY"})
-	if failed != "" {
-		return dispatch.Answer{Error: failed}, false
+	if failed != nil {
+		return *failed, false
 	}
 	a := w.answer(c, r)
 	var machine struct{ Type string }
@@ -66,10 +66,10 @@ func (w *AWS) isStandard(ctx context.Context, c dispatch.Call, client *signed.Cl
 }
 
 // ask calls an operation of Step Functions.
-func ask(ctx context.Context, c dispatch.Call, client *signed.Client, operation string, input map[string]string) (reply, string) {
+func ask(ctx context.Context, c dispatch.Call, client *signed.Client, operation string, input map[string]string) (reply, *dispatch.Answer) {
 	body, err := json.Marshal(input)
 	if err != nil {
-		return reply{}, line(err.Error())
+		return reply{}, &dispatch.Answer{Error: line(err.Error())}
 	}
 	header := http.Header{"Content-Type": {"application/x-amz-json-1.0"}, "X-Amz-Target": {"AWSStepFunctions." + operation}}
 	return post(ctx, c, client, "/", header, body)

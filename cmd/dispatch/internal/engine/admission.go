@@ -5,6 +5,7 @@ import (
 	"iter"
 	"maps"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,7 +19,7 @@ const (
 	brisk = 250 * time.Millisecond
 	// remembered is how long the sweep passes over a task that was not admitted, if its turn does not come.
 	remembered = 30 * time.Second
-	// memory is how many such tasks are remembered at most.
+	// memory is how many such tasks, and names of origins, are remembered at most.
 	memory = 100_000
 )
 
@@ -30,8 +31,9 @@ type admission struct {
 	now   func() time.Time
 
 	mu      sync.Mutex
+	names   map[string]string // of origins, by authority
 	origins map[string]*origin
-	refused map[string]refusal // by task
+	refused map[string]refusal // by task, of those with one target
 	turns   []turn             // of those, the tasks whose turn has come
 }
 
@@ -61,7 +63,7 @@ type refusal struct {
 func newAdmission(workers int, now func() time.Time) *admission {
 	return &admission{
 		share: max(1, workers*3/4), gate: newGate(now), now: now,
-		origins: map[string]*origin{}, refused: map[string]refusal{},
+		names: map[string]string{}, origins: map[string]*origin{}, refused: map[string]refusal{},
 	}
 }
 
@@ -71,11 +73,10 @@ func (a *admission) admit(ctx context.Context, c dispatch.Call) (done func(), ok
 	if !ok {
 		return nil, false
 	}
-	name := originOf(c.Doc.URI)
-	o := a.meet(name)
+	name, o := a.meet(c.Doc.URI)
 	if !a.room(ctx, o) {
 		leave()
-		a.refuse(name, o, c.Task)
+		a.refuse(name, o, c)
 		return nil, false
 	}
 	began := a.now()
@@ -96,16 +97,33 @@ func originOf(uri string) string {
 	return signature.Origin(u)
 }
 
-func (a *admission) meet(name string) *origin {
+// authority returns a URI up to its path, query or fragment: those that have it in common have one origin.
+func authority(uri string) string {
+	scheme, rest, _ := strings.Cut(uri, "://")
+	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+		return uri[:len(scheme)+len("://")+end]
+	}
+	return uri
+}
+
+func (a *admission) meet(uri string) (name string, o *origin) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	o, ok := a.origins[name]
+	name, ok := a.names[authority(uri)]
+	if !ok {
+		if len(a.names) >= memory {
+			clear(a.names)
+		}
+		name = originOf(uri)
+		a.names[strings.Clone(authority(uri))] = name
+	}
+	o, ok = a.origins[name]
 	if !ok {
 		o = &origin{room: make(chan struct{}, a.share), moved: a.now()}
 		a.origins[name] = o
 	}
 	o.users++
-	return o
+	return name, o
 }
 
 // room takes a place among the origin's calls, for which it waits a moment where they come and go fast.
@@ -132,9 +150,16 @@ func (a *admission) room(ctx context.Context, o *origin) bool {
 	return false
 }
 
-func (a *admission) refuse(name string, o *origin, t dispatch.Task) {
+// refuse lets a task wait for its turn at the origin. One of several targets' calls is not remembered: the task's others
+// would wait for that turn too. It is put back, and tried again a second later.
+func (a *admission) refuse(name string, o *origin, c dispatch.Call) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	defer a.leave(name, o)
+	if c.Target != "" {
+		return
+	}
+	t := c.Task
 	until := a.now().Add(remembered)
 	if !t.ExpireAt.IsZero() && t.ExpireAt.Before(until) {
 		until = t.ExpireAt // then it must be looked at
@@ -143,7 +168,6 @@ func (a *admission) refuse(name string, o *origin, t dispatch.Task) {
 		a.refused[t.ID] = refusal{o, t.Queue, until}
 		o.queue = append(o.queue, t.ID)
 	}
-	a.leave(name, o)
 }
 
 // end makes room for another call to the origin. It is then the turn of one of those that wait, of which the

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -58,6 +59,45 @@ func TestAHungFunctionStopsNoOther(t *testing.T) {
 		r.enqueue("well", 50, toFunction)
 		r.until(15*time.Second, "all of the other's delivered before the first of the hung ones ends", func() bool {
 			return r.in(dispatch.Delivered, "well") == 50
+		})
+	})
+}
+
+// A task's targets are called side by side: one that has no room for it keeps the others from nothing.
+func TestAHungTargetStopsNoOther(t *testing.T) {
+	failed := false
+	in(t, 8, func(ctx context.Context, c dispatch.Call) dispatch.Answer {
+		switch {
+		case strings.Contains(c.Doc.URI, "hung"):
+			return slowly(ctx, time.Hour, 204) // until the timeout
+		case !failed:
+			failed = true
+			return dispatch.Answer{Status: 503}
+		default:
+			return dispatch.Answer{Status: 204}
+		}
+	}, func(t *testing.T, r rig) {
+		r.enqueue("hung", 200, nil)
+		<-time.After(2 * time.Second) // all of the receiver's share is taken
+		r.enqueue("several", 1, func(task *dispatch.Task) {
+			d, err := dispatch.DecodeDoc(task.Doc)
+			if err != nil {
+				t.Fatal(err)
+			}
+			to := func(name string) dispatch.Target {
+				return dispatch.Target{
+					Name: name, Method: d.Method, URI: "https://" + name + "/", Format: d.Format, HTTPTimeout: d.HTTPTimeout,
+					SuccessCodes: d.SuccessCodes, Attempts: d.Attempts,
+				}
+			}
+			d.Type, d.Targets, d.URI = "paid", []dispatch.Target{to("hung"), to("well")}, ""
+			if task.Doc, err = json.Marshal(d); err != nil {
+				t.Fatal(err)
+			}
+		})
+		r.until(10*time.Second, "the other target is tried again, a second after it failed", func() bool {
+			progress := r.store.Get(t.Context(), []string{"several-0"})[0].Task.Progress
+			return len(progress) == 2 && progress[1].State == dispatch.Delivered
 		})
 	})
 }

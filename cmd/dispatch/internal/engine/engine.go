@@ -64,6 +64,8 @@ type Engine struct {
 const (
 	// afterFailure is how long the sweep rests when the store fails.
 	afterFailure = time.Second
+	// together is how many hints the sweep hands over at once. They still wait each for a worker of its own.
+	together = 100
 	// burst is how many offered hints wait for a worker. Without them a hint that comes while all workers are
 	// at work, or just about to be free, waits for the sweep, up to a second.
 	burst = 1024
@@ -93,7 +95,7 @@ func New(o Options) *Engine {
 	}
 	e.sweep = dispatch.Sweep{
 		Store: sightings{o.Store, e.admission}, Settings: e.Settings, Invoke: e.await,
-		Precision: dispatch.PrecisionAlways, TasksPerHandle: 1, Limit: math.MaxInt, Parallel: 1,
+		Precision: dispatch.PrecisionAlways, TasksPerHandle: together, Limit: math.MaxInt, Parallel: 1,
 		Now: o.Now, Log: slog.New(whileRunning{o.Log.Handler()}),
 	}
 	return e

@@ -98,7 +98,7 @@ type successors struct {
 func (s *successors) add(h dispatch.Hint) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if h.ID != "" && !h.DueAt.After(s.now()) && len(s.hints) < memory { // what is not due is the sweep's
+	if h.ID != "" && h.IsDue(s.now()) && len(s.hints) < memory { // what is not due is the sweep's
 		s.hints = append(s.hints, h)
 	}
 }

@@ -60,6 +60,9 @@ type Server struct {
 
 const (
 	purgeEvery = time.Hour
+	// firstPurge is when the first one comes: it reads the whole store, and a server that starts has what became due
+	// meanwhile to work off.
+	firstPurge = time.Minute
 	// purgeTime bounds what one purge may take.
 	purgeTime = 10 * time.Minute
 	startTime = 30 * time.Second
@@ -190,9 +193,15 @@ func (s *Server) close() error {
 
 // purge deletes the rows whose time is over, now and then.
 func (s *Server) purge(ctx context.Context) {
-	tick := time.NewTicker(purgeEvery)
-	defer tick.Stop()
+	timer := time.NewTimer(firstPurge)
+	defer timer.Stop()
 	for {
+		select {
+		case <-timer.C:
+			timer.Reset(purgeEvery)
+		case <-ctx.Done():
+			return
+		}
 		once, cancel := context.WithTimeout(ctx, purgeTime)
 		n, err := s.Store.Purge(once, time.Now())
 		cancel()
@@ -203,11 +212,6 @@ func (s *Server) purge(ctx context.Context) {
 			s.options.Log.LogAttrs(ctx, slog.LevelError, "purge failed; the next one makes up for it", slog.Any("error", err))
 		case n > 0:
 			s.options.Log.LogAttrs(ctx, slog.LevelInfo, "purged", slog.Int("tasks", n))
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return
 		}
 	}
 }

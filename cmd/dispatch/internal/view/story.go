@@ -76,12 +76,20 @@ func (v Task) ask(line func(name, format string, args ...any)) {
 	}
 }
 
+// waiting says what a task waits for. A wait without an answer is that of a call that was not sent.
+func waiting(since time.Time, history []Attempt, now time.Time) string {
+	if n := len(history); n > 0 && history[n-1].Status == 0 {
+		return fmt.Sprintf("waiting since %s: it cannot be sent", instant(since, now))
+	}
+	return fmt.Sprintf("waiting: the receiver has said \"not yet\" since %s", instant(since, now))
+}
+
 // tell tells of one of several targets.
 func (v Target) tell(line func(name, format string, args ...any), now time.Time) {
 	state := string(v.State)
 	switch {
 	case !v.WaitingSince.IsZero():
-		state = fmt.Sprintf("waiting: the receiver has said \"not yet\" since %s", instant(v.WaitingSince, now))
+		state = waiting(v.WaitingSince, v.History, now)
 	case v.State.Final() && !v.EndedAt.IsZero():
 		state += ", " + instant(v.EndedAt, now)
 	}
@@ -213,7 +221,7 @@ func (v Task) next(line func(name, format string, args ...any), now time.Time) {
 	default:
 		state := string(v.State)
 		if !v.WaitingSince.IsZero() {
-			state = fmt.Sprintf("waiting: the receiver has said \"not yet\" since %s", instant(v.WaitingSince, now))
+			state = waiting(v.WaitingSince, v.History, now)
 		}
 		line("state", "%s", state)
 		if v.DueAt.After(now) {

@@ -24,7 +24,7 @@ type Task struct {
 	LeasedUntil  time.Time      `json:"leasedUntil,omitzero"`  // somebody may be sending it until then
 	RemovedAt    time.Time      `json:"removedAt,omitzero"`    // when its row may be deleted
 	Waits        string         `json:"waits,omitempty"`       // why it has not run yet
-	WaitingSince time.Time      `json:"waitingSince,omitzero"` // since when its receiver has said "not yet"
+	WaitingSince time.Time      `json:"waitingSince,omitzero"` // since when its receiver has said "not yet", or it cannot be sent
 	Cancelling   bool           `json:"cancelling,omitempty"`  // it was cancelled while blocked and ends at its turn
 	Group        string         `json:"group,omitempty"`
 	Prev         string         `json:"prev,omitempty"` // the member of the group it was put behind

@@ -63,6 +63,12 @@ func TestStory(t *testing.T) {
 		{"what has happened", func(*dispatch.Task) {}, []string{"503 Service Unavailable, after 1s", "status 503"}},
 		{"scheduled", func(*dispatch.Task) {}, []string{"attempt 2, ", "in 60 s"}},
 		{"due", func(t *dispatch.Task) { t.DueAt = now.Add(-time.Second) }, []string{"as soon as somebody is free"}},
+		{"waiting", func(t *dispatch.Task) {
+			t.Progress = []dispatch.Progress{{WaitingSince: now.Add(-time.Hour), Last: []dispatch.Attempt{{At: now}, {At: now, Status: 425}}}}
+		}, []string{`waiting: the receiver has said "not yet" since`}},
+		{"not sent", func(t *dispatch.Task) {
+			t.Progress = []dispatch.Progress{{WaitingSince: now.Add(-time.Hour), Error: "no key", Last: []dispatch.Attempt{{At: now, Status: 425}, {At: now}}}}
+		}, []string{"waiting since", "it cannot be sent", "no key"}},
 		{"in flight", func(t *dispatch.Task) { t.Lease, t.Until = "x", now.Add(time.Second) }, []string{"leased until", "the answer to attempt 2"}},
 		{"lapsed", func(t *dispatch.Task) { t.Lapses = 2 }, []string{"lapses", "2: whoever handled it"}},
 		{"ended", func(t *dispatch.Task) {
@@ -100,7 +106,7 @@ func TestStoryOfSeveralTargets(t *testing.T) {
 	}
 	doc, err := dispatch.EncodeDoc(dispatch.Doc{
 		CreatedAt: now.Add(-time.Hour), Type: "invoice.paid", Body: []byte(`{"n":7}`), HTTPTimeout: 9,
-		Targets: []dispatch.Target{target("done"), target("bad"), target("open"), target("waiting")},
+		Targets: []dispatch.Target{target("done"), target("bad"), target("open"), target("waiting"), target("unsent")},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -115,6 +121,7 @@ func TestStoryOfSeveralTargets(t *testing.T) {
 			{State: dispatch.Stopped, EndedAt: now.Add(-time.Minute), Attempts: 1, Last: at(418), Error: "stop code 418"},
 			{NextAt: now.Add(time.Minute), Attempts: 2, Last: at(503), Error: "status 503"},
 			{NextAt: now.Add(2 * time.Minute), WaitingSince: now.Add(-time.Minute), Last: at(425), Error: "status 425"},
+			{NextAt: now.Add(2 * time.Minute), WaitingSince: now.Add(-time.Minute), Last: at(0), Error: "no key"},
 		},
 	}
 	var out bytes.Buffer
@@ -123,7 +130,7 @@ func TestStoryOfSeveralTargets(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"invoice.paid", `{"n":7}`, "done: delivered, ", "bad: stopped, ", "stop code 418", "open: scheduled; attempt 3 ", "in 60 s", "waiting: waiting: the receiver",
+		"invoice.paid", `{"n":7}`, "done: delivered, ", "bad: stopped, ", "stop code 418", "open: scheduled; attempt 3 ", "in 60 s", "waiting: waiting: the receiver", "unsent: waiting since",
 		"PUT https://a.example/bad", "from-open", "bad > 1", "delivered by 201", "503 Service Unavailable, after 1s",
 	} {
 		if !strings.Contains(out.String(), want) {

@@ -84,7 +84,11 @@ func scheduled(ctx context.Context, store dispatch.Store, settings dispatch.Sett
 	if t.DueAt.After(now) {
 		say("not due until %s", instant(t.DueAt))
 		for _, p := range t.Progress {
-			if p.State == "" && !p.WaitingSince.IsZero() {
+			switch n := len(p.Last); {
+			case p.State != "" || p.WaitingSince.IsZero():
+			case n > 0 && p.Last[n-1].Status == 0: // a wait without an answer: nothing was sent
+				say("it cannot be sent (%s), and waits since %s", p.Error, instant(p.WaitingSince))
+			default:
 				say("its receiver has said \"not yet\" since %s", instant(p.WaitingSince))
 			}
 		}
