@@ -38,9 +38,10 @@ func (e enqueueCommand) Run(ctx context.Context, c console) error {
 	return e.opened(ctx, e.Store.Create, func(ctx context.Context, store dispatch.Store) error {
 		verb := &dispatch.Enqueue{
 			Store: store, Settings: e.editor(store).Settings, Retention: e.Retention,
-			// Whoever sends decides whether it may call plain http or an ARN, and whether it has a key.
+			// Whoever sends decides whether it may call plain http or an ARN, and whether it has a key and secrets.
 			AllowHTTP: e.Store.Local(), CanSign: true, CheckRule: rule.Check, CheckARN: func(dispatch.ARN) error { return nil },
-			Now: time.Now, Log: slog.New(slog.DiscardHandler),
+			CheckSecret: func(string) error { return nil },
+			Now:         time.Now, Log: slog.New(slog.DiscardHandler),
 		}
 		receipts, err := verb.Run(ctx, input, func(int) string { return ulid.Make().String() })
 		if err != nil && !errors.Is(err, dispatch.ErrNotStored) {

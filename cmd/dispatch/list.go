@@ -28,15 +28,20 @@ func (l listCommand) Run(ctx context.Context, c console) error {
 	defer cancel()
 	return l.with(ctx, func(ctx context.Context, store dispatch.Store) error {
 		query := pick.Query{State: dispatch.State(l.State), Queue: l.Queue, Identifiers: l.Identifier, Identified: l.Identified}
+		editor := l.editor(store)
+		settings, err := editor.Settings(ctx)
+		if err != nil {
+			return err
+		}
 		now, tasks, more := time.Now(), []view.Task{}, false
-		for t, err := range pick.Tasks(ctx, store, l.editor(store), query) {
+		for t, err := range pick.Tasks(ctx, store, editor, query) {
 			if err != nil {
 				return err
 			}
 			if more = l.Limit > 0 && len(tasks) == l.Limit; more {
 				break
 			}
-			tasks = append(tasks, view.New(t, now))
+			tasks = append(tasks, view.New(t, now, settings.Redact))
 		}
 		if more {
 			fmt.Fprintf(c.err, "dispatch: there are more than these %d; --limit raises the number\n", l.Limit)

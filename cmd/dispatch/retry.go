@@ -51,6 +51,10 @@ func (r retryCommand) Run(ctx context.Context, c console) error {
 
 // listed retries the tasks that were named, each whatever becomes of the others.
 func (r retryCommand) listed(ctx context.Context, c console, e *dispatch.Editor) error {
+	settings, err := e.Settings(ctx)
+	if err != nil {
+		return err
+	}
 	var errs []error
 	tasks := []view.Task{}
 	for _, id := range r.ID {
@@ -59,7 +63,7 @@ func (r retryCommand) listed(ctx context.Context, c console, e *dispatch.Editor)
 			errs = append(errs, failed("retrying", id, err))
 			continue
 		}
-		tasks = append(tasks, view.New(t, time.Now()))
+		tasks = append(tasks, view.New(t, time.Now(), settings.Redact))
 	}
 	if r.JSON {
 		errs = append(errs, c.json(listed{tasks}))

@@ -11,6 +11,7 @@ import (
 
 	"example.com/dispatch/cmd/dispatch/internal/server"
 	"example.com/dispatch/pkg/dispatch"
+	"example.com/dispatch/pkg/dispatch/egress"
 	"example.com/dispatch/pkg/dispatch/signature"
 )
 
@@ -21,6 +22,8 @@ type serveCommand struct {
 
 	PublicOnly   bool           `help:"Call public addresses only, over https: not even loopback."`
 	AllowNetwork []netip.Prefix `placeholder:"CIDR" help:"A network to call besides public addresses and loopback, over plain http too."`
+	AllowPort    []egress.Ports `placeholder:"PORT" help:"Ports and ranges (8000-8999) of public addresses to call, instead of 80, 443 and those from 1024 on that belong to no other service."`
+	Secrets      string         `type:"existingdir" placeholder:"DIR" help:"A folder with a file for each secret that headers of tasks may be. Otherwise there are none."`
 	Key          string         `type:"path" placeholder:"FILE" help:"The signing keys: a set as dispatch keys writes it, or PEM. Otherwise a key is made and kept beside the database."`
 	Unsigned     bool           `help:"Do not sign calls."`
 	Issuer       string         `default:"dispatch" help:"The issuer of signatures (${default})."`
@@ -67,7 +70,7 @@ func (s serveCommand) Run(ctx context.Context, c console) error {
 	log := slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: s.LogLevel}))
 	o := server.Options{
 		DB: s.DB, Listen: s.Listen, Token: s.Token, Key: s.Key, Unsigned: s.Unsigned, Issuer: s.Issuer, Signing: s.Signing,
-		Networks: s.networks(), Workers: s.Workers, Retention: s.Retention, Grace: s.Grace, Log: log,
+		Networks: s.networks(), Ports: s.AllowPort, Secrets: s.Secrets, Workers: s.Workers, Retention: s.Retention, Grace: s.Grace, Log: log,
 	}
 	if err := s.apply(ctx, &o); err != nil {
 		return fmt.Errorf("starting the server: %w", err)

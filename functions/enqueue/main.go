@@ -10,6 +10,7 @@ import (
 	"example.com/dispatch/functions/internal/wiring"
 	"example.com/dispatch/internal/function"
 	"example.com/dispatch/pkg/dispatch"
+	"example.com/dispatch/pkg/dispatch/egress"
 	"example.com/dispatch/pkg/dispatch/rule"
 	"github.com/aws/aws-lambda-go/lambda"
 )
@@ -30,7 +31,9 @@ func build(e wiring.Environment, log *slog.Logger) (lambda.Handler, error) {
 	verb := &dispatch.Enqueue{
 		Store: store, Settings: dispatch.CachedSettings(store, time.Now, settingsAge), Invoke: functions.Handle,
 		Retention: e.Retention, TasksPerHandle: e.TasksPerHandle, AllowHTTP: len(e.AllowedNetworks) > 0, CanSign: e.Sign, CheckRule: rule.Check, CheckARN: e.CheckARN,
-		Now: time.Now, Log: log,
+		CheckURL:    egress.NewCheck(egress.Options{AllowedNetworks: e.AllowedNetworks, AllowedPorts: e.AllowedPorts}),
+		CheckSecret: dispatch.SecretsUnder(e.HeaderSecretsPrefix),
+		Now:         time.Now, Log: log,
 	}
 	if e.Precision == dispatch.PrecisionSecond && e.SweepFunction != "" {
 		verb.Wake = functions.Sweep

@@ -24,6 +24,7 @@ type function struct {
 	client *http.Client
 	aws    *target.AWS
 	signer func(context.Context) (*signature.Signer, error)
+	secret func(ctx context.Context, name string) (string, error) // what a header says that is a secret; nil: there are none
 }
 
 // Invoke implements lambda.Handler.
@@ -39,7 +40,7 @@ func (f *function) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 		return nil, wiring.Failure(noSigningKey, err.Error())
 	}
 	verb := f.verb
-	verb.Send = target.Sender{HTTP: target.HTTP{Client: f.client, Signer: signer, Now: f.verb.Now}, AWS: f.aws}.Send
+	verb.Send = target.Sender{HTTP: target.HTTP{Client: f.client, Signer: signer, Secret: f.secret, Now: f.verb.Now}, AWS: f.aws}.Send
 	if err := verb.Run(ctx, e.Hints); err != nil {
 		return nil, wiring.Failure(handleFailed, err.Error())
 	}

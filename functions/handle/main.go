@@ -7,6 +7,7 @@ import (
 	mathrand "math/rand/v2"
 	"time"
 
+	"example.com/dispatch/functions/internal/headersecret"
 	"example.com/dispatch/functions/internal/signingkey"
 	"example.com/dispatch/functions/internal/wiring"
 	"example.com/dispatch/internal/eventbus"
@@ -23,7 +24,7 @@ func main() { wiring.Start(build) }
 
 func build(e wiring.Environment, log *slog.Logger) (lambda.Handler, error) {
 	// A kept connection freezes between invocations.
-	client := egress.New(egress.Options{AllowedNetworks: e.AllowedNetworks, Workers: e.TasksPerHandle, DisableKeepAlives: true})
+	client := egress.New(egress.Options{AllowedNetworks: e.AllowedNetworks, AllowedPorts: e.AllowedPorts, Workers: e.TasksPerHandle, DisableKeepAlives: true})
 	services := egress.New(egress.Options{AllowedNetworks: egress.Everywhere(), Workers: e.TasksPerHandle, DisableKeepAlives: true})
 	aws := &target.AWS{Lambda: e.Calling(wiring.Lambda, services), StepFunctions: e.Calling(wiring.StepFunctions, services)}
 	store := e.Store(e.TasksPerHandle)
@@ -31,6 +32,9 @@ func build(e wiring.Environment, log *slog.Logger) (lambda.Handler, error) {
 		Store: store, Settings: dispatch.CachedSettings(store, time.Now, settingsAge), Rule: rule.Allows, Retention: e.Retention,
 		Now: time.Now, Token: rand.Text, Chance: mathrand.Float64, Log: log,
 	}}
+	if secrets := headersecret.New(e); secrets != nil {
+		f.secret = secrets.Value
+	}
 	if e.EventBus != "" {
 		f.verb.Notify = eventbus.New(*e.Calling(wiring.EventBridge, services), e.EventBus, log).Notify
 	}

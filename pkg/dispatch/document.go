@@ -11,16 +11,16 @@ import (
 // Doc is what was asked of a task, with defaults filled in and times made absolute: the part of the row
 // that no attempt changes. Its JSON is the row's doc.
 type Doc struct {
-	CreatedAt time.Time         `json:"createdAt"`
-	Type      string            `json:"type,omitempty"`    // what it is; its route then says where it goes
-	Targets   []Target          `json:"targets,omitempty"` // those of its route when it was enqueued; without a type none
-	Method    string            `json:"method,omitempty"`  // GET, POST, PUT, PATCH or DELETE
-	URI       string            `json:"uri,omitempty"`     // absolute
-	Headers   map[string]string `json:"headers,omitempty"`
-	Body      json.RawMessage   `json:"body,omitempty"`   // a JSON string or any other JSON; at most one of Body and Claims
-	Claims    json.RawMessage   `json:"claims,omitempty"` // an object that becomes a JWT
-	Format    Format            `json:"format,omitempty"`
-	Sender    string            `json:"-"` // of a call to a target: see [Target]
+	CreatedAt time.Time              `json:"createdAt"`
+	Type      string                 `json:"type,omitempty"`    // what it is; its route then says where it goes
+	Targets   []Target               `json:"targets,omitempty"` // those of its route when it was enqueued; without a type none
+	Method    string                 `json:"method,omitempty"`  // GET, POST, PUT, PATCH or DELETE
+	URI       string                 `json:"uri,omitempty"`     // absolute
+	Headers   map[string]HeaderValue `json:"headers,omitempty"`
+	Body      json.RawMessage        `json:"body,omitempty"`   // a JSON string or any other JSON; at most one of Body and Claims
+	Claims    json.RawMessage        `json:"claims,omitempty"` // an object that becomes a JWT
+	Format    Format                 `json:"format,omitempty"`
+	Sender    string                 `json:"-"` // of a call to a target: see [Target]
 
 	SuccessCodes Codes    `json:"successCodes,omitempty"`
 	StopCodes    Codes    `json:"stopCodes,omitempty"`
@@ -41,13 +41,13 @@ type Doc struct {
 
 // Target is one of the places that a task of a type goes to.
 type Target struct {
-	Name    string            `json:"name"` // unlike the others' of its route
-	Method  string            `json:"method"`
-	URI     string            `json:"uri"`
-	Headers map[string]string `json:"headers,omitempty"`
-	Format  Format            `json:"format"`
-	Sender  string            `json:"sender,omitempty"` // the issuer of its signatures; "" for the service's own
-	When    string            `json:"when,omitempty"`   // a rule: sent there only if it says yes
+	Name    string                 `json:"name"` // unlike the others' of its route
+	Method  string                 `json:"method"`
+	URI     string                 `json:"uri"`
+	Headers map[string]HeaderValue `json:"headers,omitempty"`
+	Format  Format                 `json:"format"`
+	Sender  string                 `json:"sender,omitempty"` // the issuer of its signatures; "" for the service's own
+	When    string                 `json:"when,omitempty"`   // a rule: sent there only if it says yes
 
 	SuccessCodes Codes    `json:"successCodes"`
 	StopCodes    Codes    `json:"stopCodes,omitempty"`

@@ -11,7 +11,7 @@ import (
 func fullDoc(t testing.TB) dispatch.Doc {
 	t.Helper()
 	d := dispatch.Doc{
-		CreatedAt: noon, Method: "PATCH", URI: "https://example.com/<a>&b", Headers: map[string]string{"X-A": "b\u2028<"},
+		CreatedAt: noon, Method: "PATCH", URI: "https://example.com/<a>&b", Headers: map[string]dispatch.HeaderValue{"X-A": {Text: "b\u2028<"}},
 		Body: json.RawMessage(`{"a":[1,2.50,"<&>"],"é":"\u2028"}`), Format: dispatch.Envelope,
 		SuccessCodes: dispatch.Codes{{From: 200, To: 299}}, StopCodes: dispatch.Codes{{From: 404, To: 404}}, WaitCodes: dispatch.Codes{{From: 425, To: 429}},
 		Attempts: dispatch.Attempts{Limit: 3, Interval: 60, Backoff: 1.5, Jitter: .1}, HTTPTimeout: 30,

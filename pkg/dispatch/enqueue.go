@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"sync"
 	"time"
 )
@@ -25,6 +26,9 @@ type Enqueue struct {
 
 	CheckRule func(rule string) error // says what is wrong with a rule; nil: tasks may have none
 	CheckARN  func(ARN) error         // says why no task may go there; nil: tasks go to URLs only
+	CheckURL  func(*url.URL) error    // says why no task may go to a well-formed URL; nil: it is found out when it is called
+
+	CheckSecret func(name string) error // says why no header may have the secret; nil: there are none
 
 	Now func() time.Time
 	Log *slog.Logger
@@ -98,7 +102,7 @@ func (e *Enqueue) Run(ctx context.Context, input []byte, newID func(i int) strin
 }
 
 func (e *Enqueue) parser(settings Settings, now time.Time) parser {
-	return parser{now: now, settings: settings, allowHTTP: e.AllowHTTP, canSign: e.CanSign, checkRule: e.CheckRule, checkARN: e.CheckARN}
+	return parser{now: now, settings: settings, allowHTTP: e.AllowHTTP, canSign: e.CanSign, checkRule: e.CheckRule, checkARN: e.CheckARN, checkURL: e.CheckURL, checkSecret: e.CheckSecret}
 }
 
 // rows makes the rows to put, one per id, and says which of them each task of the input is.

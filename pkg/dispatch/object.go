@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"math/big"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,6 +34,9 @@ func checkSyntax(input []byte, f *faults) {
 		if err == io.EOF {
 			f.add("", "is empty: must be a JSON object")
 			return
+		}
+		if err != nil && d.StackDepth() > maxDepth && len(f.list) > 0 {
+			return // too deep, as was said: its pointer would be as long as it is deep
 		}
 		if err != nil {
 			f.add(pointerOf(err), "not valid JSON: %v", syntaxMessage(err))
@@ -176,12 +180,16 @@ func (o object) number(name string, fallback, least, most float64) float64 {
 	if !o.has(name) {
 		return fallback
 	}
-	n, err := strconv.ParseFloat(string(o.fields[name]), 64)
-	if o.fields[name].Kind() != '0' || err != nil || n < least || n > most {
+	n, err := o.float(name)
+	switch {
+	case err != nil || n < least || n > most:
 		o.fault(name, "must be a number from %s to %s", plain(least), plain(most))
-		return fallback
+	case !isKept(string(o.fields[name]), n):
+		o.fault(name, tooPrecise, plain(n))
+	default:
+		return n
 	}
-	return n
+	return fallback
 }
 
 // integer reads a whole number from least to most; absent is fallback.
@@ -189,12 +197,16 @@ func (o object) integer(name string, fallback, least, most int) int {
 	if !o.has(name) {
 		return fallback
 	}
-	n, err := strconv.ParseFloat(string(o.fields[name]), 64)
-	if o.fields[name].Kind() != '0' || err != nil || n != math.Trunc(n) || n < float64(least) || n > float64(most) {
+	n, err := o.float(name)
+	switch {
+	case err != nil || n != math.Trunc(n) || n < float64(least) || n > float64(most):
 		o.fault(name, "must be a whole number from %d to %d", least, most)
-		return fallback
+	case !isKept(string(o.fields[name]), n):
+		o.fault(name, tooPrecise, plain(n))
+	default:
+		return int(n)
 	}
-	return int(n)
+	return fallback
 }
 
 // boolean reads true or false; absent is false.
@@ -207,6 +219,33 @@ func (o object) boolean(name string) bool {
 		o.fault(name, "must be true or false")
 	}
 	return kind == 't'
+}
+
+const tooPrecise = "has more digits than are kept: it would count as %s"
+
+var errNoNumber = errors.New("not a number")
+
+// float reads a number as a float64, which is what all of a task's own numbers are kept in.
+func (o object) float(name string) (float64, error) {
+	if o.fields[name].Kind() != '0' {
+		return 0, errNoNumber
+	}
+	return strconv.ParseFloat(string(o.fields[name]), 64)
+}
+
+// isKept reports whether n is the number that was written: no digit was rounded away.
+func isKept(written string, n float64) bool {
+	const longest = 100 // bytes; no number that is kept needs as many, and an exact reading of any number takes for ever
+	switch {
+	case n == 0:
+		digits, _, _ := strings.Cut(strings.ToLower(written), "e")
+		return strings.Trim(digits, "-0.") == ""
+	case len(written) > longest:
+		return false
+	}
+	exact, ok := new(big.Rat).SetString(written)
+	kept, okKept := new(big.Rat).SetString(strconv.FormatFloat(n, 'g', -1, 64))
+	return ok && okKept && exact.Cmp(kept) == 0
 }
 
 func plain(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
@@ -231,8 +270,10 @@ func (o object) instant(name string) time.Time {
 		}
 		return roundUp(t)
 	case '0':
-		n, err := strconv.ParseFloat(string(v), 64)
+		n, err := o.float(name)
 		switch {
+		case err == nil && n >= 1 && n <= latest && !isKept(string(v), n):
+			o.fault(name, tooPrecise, plain(n))
 		case err != nil || n < 1:
 			o.fault(name, "must be Unix seconds or a time such as 2026-01-31T12:00:00Z (RFC 3339)")
 		case n > latest || n > 1e11:

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,6 +41,9 @@ type parser struct {
 	canSign   bool               // there is a key for claims
 	checkRule func(string) error // nil: there are no rules
 	checkARN  func(ARN) error    // nil: there are no targets but URLs
+	checkURL  func(*url.URL) error
+
+	checkSecret func(name string) error // nil: there are no secrets for headers
 }
 
 // parse reads one task, or {"tasks": […]}: then batch is true. The error is an *InvalidInput with every fault.
@@ -140,7 +144,7 @@ func (p *parser) request(o object, d *Doc) {
 	if !o.has("uri") {
 		o.fault("uri", "is required: where the call goes")
 	} else if o.fields["uri"].Kind() == '"' && !IsARN(d.URI) {
-		if err := checkURI(d.URI, p.allowHTTP); err != nil {
+		if err := checkURI(d.URI, p.allowHTTP, p.checkURL); err != nil {
 			o.fault("uri", "%v", err)
 		}
 	}
@@ -155,7 +159,7 @@ func (p *parser) request(o object, d *Doc) {
 	}
 	if o.has("headers") {
 		if h, ok := readObject(o.fields["headers"], o.pointer.AppendToken("headers"), o.faults); ok {
-			d.Headers = headers(h)
+			d.Headers = p.headers(h)
 		}
 	}
 	if IsARN(d.URI) {
@@ -235,7 +239,7 @@ func (p *parser) times(o object, d *Doc, lifetime float64) {
 	}
 	switch {
 	case !d.ExpireAt.After(p.now):
-		o.fault("expireAt", "is in the past")
+		o.fault("expireAt", "is in the past: it is %s now", p.now.UTC().Format(time.RFC3339))
 	case !d.ExpireAt.After(d.FirstDueAt):
 		o.fault("expireAt", "comes before the task is due: it would never be sent")
 	}

@@ -22,8 +22,8 @@ func plainDoc(b []byte) (d Doc, ok bool) {
 			d.URI = string(p.quoted())
 		case "headers":
 			p.strange = d.Headers != nil // given twice
-			d.Headers = map[string]string{}
-			p.object(func(name []byte) { d.Headers[string(name)] = string(p.quoted()) })
+			d.Headers = map[string]HeaderValue{}
+			p.object(func(name []byte) { d.Headers[string(name)] = HeaderValue{Text: string(p.quoted())} })
 		case "body":
 			d.Body = bytes.Clone(p.value())
 		case "format":

@@ -3,17 +3,17 @@ package dispatch
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 )
 
 const maxURI = 8192 // bytes: what receivers commonly take in a request line
 
-// checkURI says what is wrong with where a task goes. What its name resolves to is checked when it is
-// dialled.
-func checkURI(uri string, allowHTTP bool) error {
+// checkURI says what is wrong with where a task goes; check, if there is one, judges the URL itself. What its name
+// resolves to is checked when it is dialled.
+func checkURI(uri string, allowHTTP bool, check func(*url.URL) error) error {
 	if len(uri) > maxURI {
 		return fmt.Errorf("is longer than %d bytes", maxURI)
 	}
@@ -21,6 +21,9 @@ func checkURI(uri string, allowHTTP bool) error {
 		if c <= ' ' || c >= 0x7f {
 			return fmt.Errorf("holds the byte %#02x; escape it", c)
 		}
+	}
+	if strings.Contains(uri, `\`) {
+		return errors.New("holds a backslash, which some take for a slash; escape it")
 	}
 	u, err := url.Parse(uri)
 	if err != nil {
@@ -39,61 +42,52 @@ func checkURI(uri string, allowHTTP bool) error {
 		return errors.New("must not have a fragment: it is never sent")
 	}
 	if port := u.Port(); port != "" || strings.HasSuffix(u.Host, ":") {
-		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 || port[0] == '0' {
 			return errors.New("has a port that is not 1 to 65535")
+		}
+	}
+	if err := checkHost(u); err != nil || check == nil {
+		return err
+	}
+	return check(u)
+}
+
+// checkHost says what is wrong with a URL's host: it is an IP address as everybody writes it, or a name of letters, digits,
+// - and _ (RFC 1123, section 2.1; the underscore is in use). Anything else is read differently by different programs.
+func checkHost(u *url.URL) error {
+	host := u.Hostname()
+	if strings.HasPrefix(u.Host, "[") {
+		if ip, err := netip.ParseAddr(host); err != nil || ip.Zone() != "" {
+			return errors.New("has a host in brackets that is not an IPv6 address without a zone")
+		}
+		return nil
+	}
+	labels := strings.Split(host, ".")
+	last := labels[len(labels)-1]
+	switch {
+	case last == "" && len(labels) > 1:
+		return errors.New("has a host that ends with a dot; leave it out")
+	case len(host) > 253:
+		return errors.New("has a host that is longer than 253 bytes")
+	case isNumber(last): // no top-level domain is: it is meant as an IPv4 address, in one of its many forms
+		if _, err := netip.ParseAddr(host); err != nil {
+			return errors.New("has a host that is a number; an IPv4 address is written as four decimal numbers, such as 192.0.2.1")
+		}
+		return nil
+	}
+	for _, label := range labels {
+		if !isName(label, "-_", 63) {
+			return errors.New("has a host that is not a name of letters, digits, - and _; write an international one in its xn-- form")
 		}
 	}
 	return nil
 }
 
-// headers reads a task's headers: names and values as RFC 9110, section 5, has them, and none that
-// belong to the connection or to dispatch.
-func headers(o object) map[string]string {
-	h, seen := map[string]string{}, map[string]string{}
-	for _, name := range o.names {
-		lower := strings.ToLower(name)
-		switch {
-		case !isToken(name):
-			o.fault(name, "is not a header name (RFC 9110, section 5.1)")
-		case isReserved(lower):
-			o.fault(name, "must not be set: it belongs to the connection or to dispatch")
-		case seen[lower] != "" && seen[lower] != name:
-			o.fault(name, "is the same header as %s", seen[lower])
-		case o.fields[name].Kind() != '"':
-			o.fault(name, "must be a string")
-		case !isFieldValue(unquote(o.fields[name])):
-			o.fault(name, "holds a character that a header cannot carry, or begins or ends with a space")
-		default:
-			h[name] = unquote(o.fields[name])
-		}
-		seen[lower] = name
+// isNumber reports whether a label is a number as the forms of IPv4 addresses have them: 127, 0177, 0x7f.
+// https://url.spec.whatwg.org/#ends-in-a-number-checker
+func isNumber(label string) bool {
+	if hex, ok := strings.CutPrefix(strings.ToLower(label), "0x"); ok {
+		return strings.Trim(hex, digits+"abcdef") == ""
 	}
-	return h
-}
-
-func isReserved(lower string) bool {
-	return strings.HasPrefix(lower, "dispatch-") || strings.HasPrefix(lower, "proxy-") || slices.Contains([]string{
-		"connection", "content-length", "expect", "host", "idempotency-key", "keep-alive", "te", "trailer",
-		"transfer-encoding", "upgrade",
-	}, lower)
-}
-
-func isToken(s string) bool {
-	for _, c := range []byte(s) {
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0:
-		default:
-			return false
-		}
-	}
-	return s != ""
-}
-
-func isFieldValue(s string) bool {
-	for _, c := range []byte(s) {
-		if c < ' ' && c != '\t' || c == 0x7f {
-			return false
-		}
-	}
-	return strings.Trim(s, " \t") == s
+	return label != "" && strings.Trim(label, digits) == ""
 }

@@ -72,7 +72,7 @@ func TestTargetsAreTheTasks(t *testing.T) {
 	task, d := p.row(t, "one")
 	want := []dispatch.Target{
 		{
-			Name: "full", URI: "https://example.com/full", Method: "PUT", Headers: map[string]string{"X-A": "b"}, Format: dispatch.Raw, Sender: "me", When: "body.x > 1",
+			Name: "full", URI: "https://example.com/full", Method: "PUT", Headers: map[string]dispatch.HeaderValue{"X-A": {Text: "b"}}, Format: dispatch.Raw, Sender: "me", When: "body.x > 1",
 			SuccessCodes: codes(t, "201"), StopCodes: codes(t, "404"), HTTPTimeout: 100, Attempts: dispatch.Attempts{Interval: 100, Backoff: 1, Limit: 10},
 		},
 		{

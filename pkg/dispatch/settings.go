@@ -19,6 +19,7 @@ import (
 type Settings struct {
 	Queues map[string]QueueSettings `json:"queues"`           // by name: 1–64 characters of a-z 0-9 _ -
 	Routes map[string]Route         `json:"routes,omitempty"` // by type; "invoice.*" is for all that begin with "invoice."
+	Redact []string                 `json:"redact,omitempty"` // headers whose values nobody is shown, besides those whose names say so
 }
 
 // QueueSettings are one queue's.
@@ -65,14 +66,15 @@ func (s Settings) Lanes(queue string) int { return max(1, s.Queues[queue].Lanes)
 // ParseSettings reads settings as an operator writes them. The default queue exists in any case. checkRule
 // says what is wrong with a rule; nil: targets may have none. The error is an *InvalidInput with every fault.
 func ParseSettings(input []byte, checkRule func(rule string) error) (Settings, error) {
-	// Whether plain http and ARNs may be called is known where tasks are enqueued.
-	p := parser{allowHTTP: true, checkRule: checkRule, checkARN: func(ARN) error { return nil }}
+	// Whether plain http and ARNs may be called, and which secrets there are, is known where tasks are enqueued.
+	p := parser{allowHTTP: true, checkRule: checkRule, checkARN: func(ARN) error { return nil }, checkSecret: func(string) error { return nil }}
 	s := Settings{Queues: map[string]QueueSettings{}}
 	if checkSyntax(input, &p.faults); len(p.faults.list) > 0 {
 		return s, p.faults.err()
 	}
 	if o, ok := readObject(jsontext.Value(input), "", &p.faults); ok {
-		o.only("queues", "routes")
+		o.only("queues", "routes", "redact")
+		s.Redact = redact(o)
 		if o.has("routes") {
 			s.Routes = p.routes(o)
 		}
@@ -89,6 +91,32 @@ func ParseSettings(input []byte, checkRule func(rule string) error) (Settings, e
 		}
 	}
 	return s.withDefaults(), p.faults.err()
+}
+
+const maxRedact = 100 // headers
+
+// redact reads the names of headers whose values are hidden.
+func redact(o object) []string {
+	if !o.has("redact") {
+		return nil
+	}
+	if o.fields["redact"].Kind() != '[' {
+		o.fault("redact", "must be a list of names of headers")
+		return nil
+	}
+	items := readArray(o.fields["redact"])
+	if len(items) > maxRedact {
+		o.fault("redact", "must hold %d names at most, not %d", maxRedact, len(items))
+	}
+	var names []string
+	for i, item := range items[:min(len(items), maxRedact)] {
+		if item.Kind() != '"' || !isToken(unquote(item)) {
+			o.faults.add(string(o.pointer.AppendToken("redact").AppendToken(strconv.Itoa(i))), "is not a header name (RFC 9110, section 5.1)")
+			continue
+		}
+		names = append(names, unquote(item))
+	}
+	return names
 }
 
 func queueSettings(q object) QueueSettings {

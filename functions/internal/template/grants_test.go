@@ -56,6 +56,13 @@ func TestNothingIsGrantedByDefault(t *testing.T) {
 			}
 			for _, a := range actions {
 				service, _, _ := strings.Cut(a, ":")
+				if a == "secretsmanager:GetSecretValue" && strings.Contains(one.Resource.Value, ":secret:") {
+					a = "secretsmanager:GetSecretValue of headers"
+					if !strings.HasSuffix(one.Resource.Value, ":secret:${HeaderSecretsPrefix}*") {
+						t.Errorf("headers' secrets are granted as %s", one.Resource.Value)
+					}
+					found[a] = condition
+				}
 				if slices.Contains([]string{"lambda", "states", "events"}, service) {
 					if before, ok := found[a]; ok && before != condition {
 						t.Errorf("%s is granted under %q and %q", a, before, condition)
@@ -70,7 +77,7 @@ func TestNothingIsGrantedByDefault(t *testing.T) {
 	}
 	for action, condition := range map[string]string{
 		"lambda:InvokeFunction": "HasTargetFunctions", "states:StartExecution": "HasTargetStateMachines",
-		"states:DescribeStateMachine": "HasTargetStateMachines", "events:PutEvents": "HasEventBus",
+		"states:DescribeStateMachine": "HasTargetStateMachines", "events:PutEvents": "HasEventBus", "secretsmanager:GetSecretValue of headers": "HasHeaderSecrets",
 	} {
 		if found[action] != condition {
 			t.Errorf("%s is granted under %q, want %s", action, found[action], condition)
@@ -80,7 +87,7 @@ func TestNothingIsGrantedByDefault(t *testing.T) {
 	if len(found) > 0 {
 		t.Errorf("granted besides: %v", found)
 	}
-	for _, name := range []string{"TargetFunctions", "TargetStateMachines", "EventBus"} {
+	for _, name := range []string{"TargetFunctions", "TargetStateMachines", "EventBus", "AllowedNetworks", "AllowedPorts", "HeaderSecretsPrefix"} {
 		if p, ok := file.Parameters[name]; !ok || p.Default != "" {
 			t.Errorf("parameter %s: %+v", name, p)
 		}

@@ -45,7 +45,7 @@ func TestOutbox(t *testing.T) {
 	}
 
 	value := strings.NewReplacer("${Table}", "tasks", "${RetentionDays}", "9", "${CanSign}", "true", "${AllowHTTP}", "true",
-		"${Functions}", "true", "${StateMachines}", "true", "${EnqueueFunction}", "e", "${SweepFunction}", "s", "${HandleFunction}", "h").Replace(stack.Outputs.OutboxStack.Value[0].Value)
+		"${Functions}", "true", "${StateMachines}", "true", "${HeaderSecretsPrefix}", "shop/", "${EnqueueFunction}", "e", "${SweepFunction}", "s", "${HandleFunction}", "h").Replace(stack.Outputs.OutboxStack.Value[0].Value)
 	var got dynamo.OutboxStack
 	d := json.NewDecoder(bytes.NewReader([]byte(value)))
 	d.DisallowUnknownFields()
@@ -53,7 +53,7 @@ func TestOutbox(t *testing.T) {
 		t.Fatalf("%v: %s", err, value)
 	}
 	want := dynamo.OutboxStack{
-		Table: "tasks", RetentionDays: 9, CanSign: true, AllowHTTP: true, Functions: true, StateMachines: true, Own: []string{"e", "s", "h"},
+		Table: "tasks", RetentionDays: 9, CanSign: true, AllowHTTP: true, Functions: true, StateMachines: true, HeaderSecretsPrefix: "shop/", Own: []string{"e", "s", "h"},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("OutboxStack %+v, want %+v", got, want)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"example.com/dispatch/pkg/dispatch"
+	"example.com/dispatch/pkg/dispatch/egress"
 )
 
 // Environment is what a function's environment says. The template declares every variable, empty where it is not
@@ -34,7 +35,10 @@ type Environment struct {
 	TargetFunctions     bool   // TARGET_FUNCTIONS: tasks may go to Lambda functions
 	TargetStateMachines bool   // TARGET_STATE_MACHINES: and to state machines
 
-	AllowedNetworks []netip.Prefix // ALLOWED_NETWORKS: CIDRs, by commas; may be called besides public addresses, over plain http too
+	AllowedNetworks     []netip.Prefix // ALLOWED_NETWORKS: CIDRs, by commas; may be called besides public addresses, over plain http too
+	HeaderSecretsPrefix string         // HEADER_SECRETS_PREFIX: headers may be secrets whose names begin so; "" for none
+
+	AllowedPorts []egress.Ports // ALLOWED_PORTS: ports and ranges of public addresses, by commas; empty for the usual ones
 
 	get func(string) string
 }
@@ -64,8 +68,11 @@ func Read(get func(string) string) (Environment, error) {
 		SigningMode:     r.signingMode(),
 		Issuer:          get("ISSUER"),
 		AllowedNetworks: r.networks(),
+		AllowedPorts:    r.ports(),
 
 		EventBus: get("EVENT_BUS"),
+
+		HeaderSecretsPrefix: get("HEADER_SECRETS_PREFIX"),
 
 		TargetFunctions:     get("TARGET_FUNCTIONS") == "true",
 		TargetStateMachines: get("TARGET_STATE_MACHINES") == "true",
@@ -128,6 +135,14 @@ func (r *reader) signingMode() string {
 		r.fault("SIGNING_MODE", "must be jwt, webhooks or both, not %q", mode)
 		return "jwt"
 	}
+}
+
+func (r *reader) ports() []egress.Ports {
+	ports, err := egress.ParsePorts(r.get("ALLOWED_PORTS"))
+	if err != nil {
+		r.fault("ALLOWED_PORTS", "has %v", err)
+	}
+	return ports
 }
 
 func (r *reader) networks() []netip.Prefix {

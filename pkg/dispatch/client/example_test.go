@@ -103,7 +103,7 @@ func ExampleClient_When() {
 	receipts, err := c.Enqueue(context.Background(),
 		client.Task{ID: "invoice-1", URI: "https://example.com/invoices/1", Body: map[string]bool{"paid": true}},
 		client.Task{ID: "invoice-2", URI: "https://example.com/invoices/2", Body: map[string]bool{"paid": false}},
-		client.Task{ID: "invoice-3", URI: "https://example.com/invoices/3", Body: map[string]bool{"paid": true}, Headers: map[string]string{"X-Tenant": "test"}},
+		client.Task{ID: "invoice-3", URI: "https://example.com/invoices/3", Body: map[string]bool{"paid": true}, Headers: map[string]any{"X-Tenant": "test"}},
 	)
 	if err != nil {
 		log.Fatal(err)

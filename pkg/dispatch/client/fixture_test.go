@@ -34,7 +34,7 @@ func newEnqueue(steps ...string) *enqueue {
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	e.function = function.Enqueue{Log: log, Verb: &dispatch.Enqueue{
 		Store: e, Settings: dispatch.CachedSettings(e, time.Now, time.Minute), Retention: dispatch.DefaultRetention,
-		CanSign: true, CheckRule: rule.Check, Now: time.Now, Log: log,
+		CanSign: true, CheckSecret: func(string) error { return nil }, CheckRule: rule.Check, Now: time.Now, Log: log,
 	}}
 	return e
 }

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"encoding/json"
 	"time"
 
 	"example.com/dispatch/pkg/dispatch"
@@ -12,13 +13,13 @@ type Task struct {
 	ID         string     `json:"id,omitempty"`         // name and idempotency key, 1–128 of A-Z a-z 0-9 _ . : -; "": the client makes one
 	OnConflict OnConflict `json:"onConflict,omitempty"` // what becomes of a task that has this ID
 
-	URI     string            `json:"uri,omitempty"`     // where the call goes: an absolute https URL, or an ARN
-	Type    string            `json:"type,omitempty"`    // instead of URI: the settings' routes say where the call goes
-	Method  string            `json:"method,omitempty"`  // GET, POST, PUT, PATCH or DELETE; POST unless given
-	Headers map[string]string `json:"headers,omitempty"` // by name
-	Body    any               `json:"body,omitempty"`    // what is sent: whatever encoding/json makes of it
-	Claims  any               `json:"claims,omitempty"`  // what is sent, as a signed JWT: an object; not beside Body
-	Format  dispatch.Format   `json:"format,omitempty"`  // Envelope unless given
+	URI     string          `json:"uri,omitempty"`     // where the call goes: an absolute https URL, or an ARN
+	Type    string          `json:"type,omitempty"`    // instead of URI: the settings' routes say where the call goes
+	Method  string          `json:"method,omitempty"`  // GET, POST, PUT, PATCH or DELETE; POST unless given
+	Headers map[string]any  `json:"headers,omitempty"` // by name; each a string, or a Secret
+	Body    any             `json:"body,omitempty"`    // what is sent: whatever encoding/json makes of it
+	Claims  any             `json:"claims,omitempty"`  // what is sent, as a signed JWT: an object; not beside Body
+	Format  dispatch.Format `json:"format,omitempty"`  // Envelope unless given
 
 	DueAt    time.Time `json:"dueAt,omitzero"`     // when it is sent, at the earliest; now unless given
 	Delay    float64   `json:"delay,omitempty"`    // the same in seconds from now
@@ -51,19 +52,30 @@ type Attempts struct {
 	Intervals   []int   `json:"intervals,omitempty"`   // the intervals one by one, instead of the three above
 }
 
+// Secret is the name of a secret, as a header's value: what the header says is looked up for each attempt, where the call is
+// made, and never stored or shown.
+type Secret string
+
+// MarshalJSON implements [json.Marshaler].
+func (s Secret) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Secret string `json:"secret"`
+	}{string(s)})
+}
+
 // Callback is a call that tells of a task's end: a task of its own.
 type Callback struct {
-	URI          string            `json:"uri,omitempty"`
-	Method       string            `json:"method,omitempty"` // not GET
-	Headers      map[string]string `json:"headers,omitempty"`
-	Format       dispatch.Format   `json:"format,omitempty"`
-	HTTPTimeout  int               `json:"httpTimeout,omitempty"` // seconds
-	SuccessCodes []string          `json:"successCodes,omitzero"`
-	StopCodes    []string          `json:"stopCodes,omitzero"`
-	WaitCodes    []string          `json:"waitCodes,omitzero"`
-	Attempts     Attempts          `json:"attempts,omitzero"`
-	Queue        string            `json:"queue,omitempty"`
-	Lifetime     float64           `json:"lifetime,omitempty"` // seconds from the end of the task on
+	URI          string          `json:"uri,omitempty"`
+	Method       string          `json:"method,omitempty"` // not GET
+	Headers      map[string]any  `json:"headers,omitempty"`
+	Format       dispatch.Format `json:"format,omitempty"`
+	HTTPTimeout  int             `json:"httpTimeout,omitempty"` // seconds
+	SuccessCodes []string        `json:"successCodes,omitzero"`
+	StopCodes    []string        `json:"stopCodes,omitzero"`
+	WaitCodes    []string        `json:"waitCodes,omitzero"`
+	Attempts     Attempts        `json:"attempts,omitzero"`
+	Queue        string          `json:"queue,omitempty"`
+	Lifetime     float64         `json:"lifetime,omitempty"` // seconds from the end of the task on
 }
 
 // OnConflict says what becomes of a task whose ID is there already. Keep holds unless another is given.

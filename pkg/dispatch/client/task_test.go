@@ -53,12 +53,12 @@ func TestFields(t *testing.T) {
 func TestTask(t *testing.T) {
 	soon := time.Now().Add(time.Hour)
 	told := &client.Callback{
-		URI: uri, Method: "PUT", Headers: map[string]string{"X-A": "b"}, Format: dispatch.Raw, HTTPTimeout: 5, SuccessCodes: []string{"204"},
+		URI: uri, Method: "PUT", Headers: map[string]any{"X-A": client.Secret("b/c")}, Format: dispatch.Raw, HTTPTimeout: 5, SuccessCodes: []string{"204"},
 		StopCodes: []string{"404"}, WaitCodes: []string{}, Attempts: client.Attempts{Limit: 2}, Queue: "default", Lifetime: 60,
 	}
 	tasks := []client.Task{
 		{
-			ID: "a", OnConflict: client.Replace, URI: uri, Method: "PATCH", Headers: map[string]string{"X-A": "b"}, Body: map[string]int{"n": 1},
+			ID: "a", OnConflict: client.Replace, URI: uri, Method: "PATCH", Headers: map[string]any{"X-A": "b", "Authorization": client.Secret("shop/token")}, Body: map[string]int{"n": 1},
 			Format: dispatch.Raw, DueAt: soon, ExpireAt: soon.Add(time.Hour), SuccessCodes: []string{"2xx", "409"}, StopCodes: []string{"404", "500-503"},
 			WaitCodes: []string{}, Attempts: client.Attempts{Limit: 3, Interval: 5, Backoff: 2, MaxInterval: 60, Jitter: 0.1}, HTTPTimeout: 7,
 			Queue: "default", Group: "g", GroupOnFailure: dispatch.Hold, Identifier: "i", When: `body.n == 1`, NotifyAttempts: 2,
@@ -76,7 +76,8 @@ func TestTask(t *testing.T) {
 	}
 	if d.Method != "PATCH" || string(d.Body) != `{"n":1}` || d.SuccessCodes.String() != "2xx,409" || d.StopCodes.String() != "404,500-503" || d.WaitCodes.String() != "" ||
 		d.Attempts.Limit != 3 || d.HTTPTimeout != 7 || d.GroupOnFailure != dispatch.Hold || d.When == "" || d.OnFailure.Doc.WaitCodes.String() != "" ||
-		d.OnSuccess.Lifetime != time.Minute || d.FirstDueAt.UnixMilli() < soon.UnixMilli() {
+		d.OnSuccess.Lifetime != time.Minute || d.Headers["X-A"].Text != "b" || d.Headers["Authorization"].Secret != "shop/token" ||
+		d.OnSuccess.Doc.Headers["X-A"].Secret != "b/c" || d.FirstDueAt.UnixMilli() < soon.UnixMilli() {
 		t.Errorf("stored %+v", d)
 	}
 }

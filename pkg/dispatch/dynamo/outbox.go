@@ -36,9 +36,11 @@ type OutboxStack struct {
 	CanSign       bool   `json:"canSign"`       // there is a signing key: tasks may have claims
 	AllowHTTP     bool   `json:"allowHTTP"`     // networks are allowed: tasks may go to plain http
 
-	Functions     bool     `json:"functions"`     // tasks may go to Lambda functions
-	StateMachines bool     `json:"stateMachines"` // tasks may go to state machines
-	Own           []string `json:"own"`           // names of dispatch's own functions, which no task may go to
+	Functions           bool   `json:"functions"`                     // tasks may go to Lambda functions
+	StateMachines       bool   `json:"stateMachines"`                 // tasks may go to state machines
+	HeaderSecretsPrefix string `json:"headerSecretsPrefix,omitempty"` // headers may be secrets whose names begin so; "" for none
+
+	Own []string `json:"own"` // names of dispatch's own functions, which no task may go to
 }
 
 const (
@@ -96,7 +98,8 @@ func (o *Outbox) prepare() {
 	o.verb = &dispatch.Enqueue{
 		Store: store, Settings: dispatch.CachedSettings(store, now, outboxAge), Retention: retention,
 		AllowHTTP: o.Stack.AllowHTTP, CanSign: o.Stack.CanSign, CheckRule: o.CheckRule, Now: now,
-		CheckARN: dispatch.AllowedARNs{Functions: o.Stack.Functions, StateMachines: o.Stack.StateMachines, Own: o.Stack.Own}.Check,
+		CheckSecret: dispatch.SecretsUnder(o.Stack.HeaderSecretsPrefix),
+		CheckARN:    dispatch.AllowedARNs{Functions: o.Stack.Functions, StateMachines: o.Stack.StateMachines, Own: o.Stack.Own}.Check,
 	}
 }
 

@@ -3,7 +3,7 @@
 //
 // The decision falls on the address that is about to be dialled, after the name was resolved: whatever a
 // name resolves to the second time, the address that was judged is the one that is called. Plain http:
-// reaches the allowed networks only. There is no proxy from the environment (it would be dialled in the
+// reaches the allowed networks only, and of public addresses the ports that are for HTTP. There is no proxy from the environment (it would be dialled in the
 // target's place), nothing older than TLS 1.2, and a redirect is an answer like any other.
 //
 // HTTP/2 is left out: its transport repeats requests by itself after GOAWAY and REFUSED_STREAM, and one
@@ -32,12 +32,19 @@ type Options struct {
 	// addresses they resolve to.
 	AllowedNetworks []netip.Prefix
 
+	// AllowedPorts are the ports of public addresses that may be called. Where there are none these are 80, 443 and those
+	// from 1024 on but the usual ones of other services. Allowed networks have all ports.
+	AllowedPorts []Ports
+
 	// Workers is how many calls run at once, at least 1 (the zero value is 1): as many connections are kept.
 	Workers int
 
 	// DisableKeepAlives opens a connection for each call. For Lambda, where a kept connection freezes
 	// between invocations and is dead afterwards.
 	DisableKeepAlives bool
+
+	// Resolver looks names up; nil for the system's.
+	Resolver *net.Resolver
 
 	// TLS has root certificates and the like; nil for the system's. Its MinVersion is raised to TLS 1.2.
 	TLS *tls.Config
@@ -50,8 +57,8 @@ func Everywhere() []netip.Prefix {
 }
 
 // New returns a client that follows no redirects and has no timeout but its requests' contexts. Its errors
-// wrap [ErrForbidden] or [ErrPlain] for an address that it may not call.
-func New(o Options) *http.Client { return newClient(o, newGuard(o.AllowedNetworks)) }
+// wrap [ErrForbidden], [ErrPort] or [ErrPlain] for an address that it may not call.
+func New(o Options) *http.Client { return newClient(o, newGuard(o)) }
 
 func newClient(o Options, g *guard) *http.Client {
 	return &http.Client{
@@ -86,7 +93,7 @@ func newTransport(o Options, control controlFunc) *http.Transport {
 	config.MinVersion = max(config.MinVersion, tls.VersionTLS12)
 	only1 := new(http.Protocols)
 	only1.SetHTTP1(true)
-	dialer := &net.Dialer{Timeout: connectTimeout, Control: control}
+	dialer := &net.Dialer{Timeout: connectTimeout, Control: control, Resolver: o.Resolver}
 	workers := max(1, o.Workers)
 	return &http.Transport{
 		Proxy:                  nil, // said aloud: the default transport's comes from the environment

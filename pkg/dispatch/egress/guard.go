@@ -26,14 +26,15 @@ type controlFunc = func(network, address string, _ syscall.RawConn) error
 // https://www.iana.org/assignments/iana-ipv6-special-registry
 type guard struct {
 	allowed []netip.Prefix
+	ports   []Ports // of public addresses; nil for the usual ones
 	public  *ssrf.Guardian
 }
 
-func newGuard(allowed []netip.Prefix) *guard {
+func newGuard(o Options) *guard {
 	// Azure's metadata and DNS service, the same address in every virtual network.
 	// https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16
 	azure := netip.PrefixFrom(netip.AddrFrom4([4]byte{168, 63, 129, 16}), 32)
-	return &guard{slices.Clone(allowed), ssrf.New(ssrf.WithAnyPort(), ssrf.WithDeniedV4Prefixes(azure))}
+	return &guard{slices.Clone(o.AllowedNetworks), slices.Clone(o.AllowedPorts), ssrf.New(ssrf.WithAnyPort(), ssrf.WithDeniedV4Prefixes(azure))}
 }
 
 // secure is for connections that will be encrypted.
@@ -62,18 +63,21 @@ func (g *guard) inAllowed(address string) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("dialling %s: %w: not an IP address and a port", address, ErrForbidden)
 	}
-	ip := to.Addr().Unmap().WithZone("") // prefixes contain neither mapped addresses nor zones
-	for _, p := range g.allowed {
-		if p.Contains(ip) {
-			return true, nil
-		}
-	}
-	return false, nil
+	return g.reaches(to.Addr()), nil
+}
+
+// reaches reports whether an address is in an allowed network.
+func (g *guard) reaches(ip netip.Addr) bool {
+	ip = ip.Unmap().WithZone("") // prefixes contain neither mapped addresses nor zones
+	return slices.ContainsFunc(g.allowed, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
 func (g *guard) isPublic(network, address string) error {
 	if err := g.public.Safe(network, address, nil); err != nil {
 		return fmt.Errorf("dialling %s: %w", address, ErrForbidden)
+	}
+	if to, err := netip.ParseAddrPort(address); err != nil || !portAllowed(g.ports, to.Port()) {
+		return fmt.Errorf("dialling %s: %w", address, ErrPort)
 	}
 	return nil
 }

@@ -73,7 +73,7 @@ func TestNothingButPublicAddresses(t *testing.T) {
 		{"no port", "tcp4", "1.1.1.1"},
 		{"a socket", "unix", "/run/docker.sock"},
 	} {
-		g := newGuard(prefixes(t, "10.99.0.0/16", "fd99::/16")) // allowing some leaves the rest
+		g := newGuard(Options{AllowedNetworks: prefixes(t, "10.99.0.0/16", "fd99::/16")}) // allowing some leaves the rest
 		if err := g.secure(c.network, c.address, nil); !errors.Is(err, ErrForbidden) {
 			t.Errorf("https: to %s, %s: %v, want ErrForbidden", c.what, c.address, err)
 		}
@@ -105,7 +105,7 @@ func TestPublicOverHTTPSAllowedOverBoth(t *testing.T) {
 		{"allowed public", "tcp4", "1.1.1.1:80", []string{"1.1.1.0/24"}, nil, nil},
 		{"allowed metadata, as the operator wants", "tcp4", "168.63.129.16:80", []string{"168.63.129.16/32"}, nil, nil},
 	} {
-		g := newGuard(prefixes(t, c.allowed...))
+		g := newGuard(Options{AllowedNetworks: prefixes(t, c.allowed...)})
 		if err := g.secure(c.network, c.address, nil); !errors.Is(err, c.secure) {
 			t.Errorf("https: %s, %s: %v, want %v", c.what, c.address, err, c.secure)
 		}

@@ -34,7 +34,8 @@ func newEnqueue() *dispatch.Enqueue {
 	return &dispatch.Enqueue{
 		Store: &storetest.Memory{}, Settings: func(context.Context) (dispatch.Settings, error) { return settings, nil },
 		Retention: dispatch.DefaultRetention, AllowHTTP: true, CanSign: true, CheckRule: rule.Check, CheckARN: func(dispatch.ARN) error { return nil },
-		Now: func() time.Time { return noon }, Log: slog.New(slog.DiscardHandler),
+		CheckSecret: func(string) error { return nil },
+		Now:         func() time.Time { return noon }, Log: slog.New(slog.DiscardHandler),
 	}
 }
 

@@ -74,7 +74,7 @@ func TestTaskFields(t *testing.T) {
 		`"successCodes":200`, `"successCodes":["2xx"]`, `"successCodes":null,"successCode":200`,
 		`"method":"GET"`, `"method":"POST"`, `"method":"PUT"`, `"method":"PATCH"`, `"method":"DELETE"`, `"method":""`, `"method":null`, `"method":"GET","body":null,"claims":null`,
 		`"method":"DELETE","body":1`,
-		`"headers":{}`, `"headers":null`, `"headers":{"X-A":"b c","x!#$%&'*+-.^_|~`+"`"+`":"","Y":"a\tb","Z":"é","Q":"`+long(9000)+`"}`, `"headers":{"Hosts":"x","TEE":"x","Dispatch":"x","Proxy":"x","XHost":"x"}`,
+		`"headers":{}`, `"headers":null`, `"headers":{"a":{"secret":"x"},"b":{"secret":"/Az09_+=.@-"},"c":{"secret":"`+long(256)+`"}}`, `"headers":{"X-A":"b c","x!#$%&'*+-.^_|~`+"`"+`":"","Y":"a\tb","Z":"é","Q":"`+long(9000)+`"}`, `"headers":{"Hosts":"x","TEE":"x","Dispatch":"x","Proxy":"x","XHost":"x"}`,
 		`"body":1`, `"body":""`, `"body":[]`, `"body":{"a":{"b":null}}`, `"body":false`, `"body":null`,
 		`"claims":{}`, `"claims":{"exp":1800000000,"a":[1]}`, `"claims":{"exp":null}`, `"claims":null`, `"claims":{},"body":null`, `"body":1,"claims":null`,
 		`"format":"envelope"`, `"format":"raw"`, `"format":""`, `"format":null`,
@@ -87,7 +87,8 @@ func TestTaskFields(t *testing.T) {
 	bad = append(bad, `"expireAt":0`, `"expireAt":"soon"`, `"expireAt":1800000000000`, `"x":1`, `"URI":1`, `"url":1`,
 		`"successCodes":[]`, `"successCode":[]`, `"successCodes":99`, `"successCodes":["6xx"]`, `"successCodes":{}`, `"successCodes":200,"successCode":200`, `"successCodes":200,"successCode":"x"`,
 		`"method":"get"`, `"method":"HEAD"`, `"method":1`, `"method":"GET","body":1`, `"method":"GET","body":false`, `"method":"GET","claims":{}`,
-		`"headers":[]`, `"headers":"x"`, `"headers":{"":"x"}`, `"headers":{"a b":"x"}`, `"headers":{"é":"x"}`, `"headers":{"a:":"x"}`, `"headers":{"a":1}`, `"headers":{"a":null}`, `"headers":{"a":["x"]}`,
+		`"headers":[]`, `"headers":"x"`, `"headers":{"":"x"}`, `"headers":{"a b":"x"}`, `"headers":{"é":"x"}`, `"headers":{"a:":"x"}`, `"headers":{"a":1}`, `"headers":{"a":null}`, `"headers":{"a":{}}`, `"headers":{"a":{"secret":""}}`, `"headers":{"a":{"secret":null}}`, `"headers":{"a":{"secret":1}}`, `"headers":{"a":{"secret":"x y"}}`, `"headers":{"a":{"secret":"x:y"}}`,
+		`"headers":{"a":{"secret":"`+long(257)+`"}}`, `"headers":{"a":{"secret":"x","value":"y"}}`, `"headers":{"a":{"Secret":"x"}}`, `"headers":{"Host":{"secret":"x"}}`, `"headers":{"a":["x"]}`,
 		`"headers":{"a":" x"}`, `"headers":{"a":"x "}`, `"headers":{"a":"\tx"}`, `"headers":{"a":" "}`, `"headers":{"a":"x\r\ny"}`, `"headers":{"a":"x\n"}`, `"headers":{"a":"\u0000"}`, `"headers":{"a":"x\u007f"}`,
 		`"claims":[]`, `"claims":"x"`, `"claims":1`, `"claims":{"exp":"1800000000"}`, `"claims":{"exp":true}`, `"claims":{},"body":1`, `"claims":{},"body":false`,
 		`"format":"Raw"`, `"format":"xml"`, `"format":1`,
@@ -131,8 +132,8 @@ func TestTaskFields(t *testing.T) {
 }
 
 func TestSettingsFields(t *testing.T) {
-	compare(t, "settings", []string{``, `"queues":null`, `"queues":{}`, `"queues":{"a":{}}`, `"queues":{"az09_-":{},"` + long(64) + `":{}}`},
-		[]string{`"x":1`, `"queues":[]`, `"queues":1`, `"queues":{"a":null}`, `"queues":{"a":[]}`, `"queues":{"":{}}`, `"queues":{"A":{}}`, `"queues":{"a b":{}}`, `"queues":{"a.b":{}}`, `"queues":{"a\n":{}}`, `"queues":{"` + long(65) + `":{}}`})
+	compare(t, "settings", []string{``, `"redact":null`, `"redact":[]`, `"redact":["X-Customer","x!"]`, `"redact":` + list(100, `"a"`), `"queues":null`, `"queues":{}`, `"queues":{"a":{}}`, `"queues":{"az09_-":{},"` + long(64) + `":{}}`},
+		[]string{`"x":1`, `"redact":"a"`, `"redact":{}`, `"redact":[""]`, `"redact":["a b"]`, `"redact":[1]`, `"redact":[null]`, `"redact":` + list(101, `"a"`), `"queues":[]`, `"queues":1`, `"queues":{"a":null}`, `"queues":{"a":[]}`, `"queues":{"":{}}`, `"queues":{"A":{}}`, `"queues":{"a b":{}}`, `"queues":{"a.b":{}}`, `"queues":{"a\n":{}}`, `"queues":{"` + long(65) + `":{}}`})
 	compare(t, "queue", []string{``, `"lanes":1`, `"lanes":100`, `"lanes":null`, `"priority":-1000`, `"priority":1000`, `"priority":0`, `"sweepLimit":1`, `"sweepLimit":1000000`, `"rate":0.01`, `"rate":100000`, `"inFlight":1`, `"inFlight":1000`,
 		`"paused":true`, `"paused":false`, `"paused":null`, `"retired":true`, `"retired":null`, `"defaults":{}`, `"defaults":null`},
 		[]string{`"x":1`, `"lanes":0`, `"lanes":101`, `"lanes":1.5`, `"lanes":"1"`, `"priority":-1001`, `"priority":1001`, `"priority":0.5`, `"sweepLimit":0`, `"sweepLimit":1000001`, `"sweepLimit":1.5`, `"rate":0`, `"rate":0.009`, `"rate":100000.5`, `"rate":"1"`,
@@ -175,8 +176,10 @@ func TestURIs(t *testing.T) {
 		uri string
 		ok  bool
 	}{
-		{"https://example.com", true}, {"HTTPS://EXAMPLE.com/", true}, {"http://example.com/", true}, {"https://[2001:db8::1]:8443/a", true}, {"https://example.com?a=b", true}, {"https://example.com/a@b:c?d@e/[]{}|<>\\\\\\\"", true},
-		{"https://a_b.example/", true}, {"https://exa>mple.com/", true},
+		{"https://example.com", true}, {"HTTPS://EXAMPLE.com/", true}, {"http://example.com/", true}, {"https://[2001:db8::1]:8443/a", true}, {"https://example.com?a=b", true}, {"https://example.com/a@b:c?d@e/[]{}|<>\\\"", true},
+		{"https://example.com/a\\\\b", false}, {"https://example.com\\\\@example.org/", false}, {"https://example.com:443", true}, {"https://example.com:0443/", false}, {"https://example.com./", false}, {"https://a..b/", false}, {"https://[::1%25lo]/", false},
+		{"https://" + long(63) + ".example/", true}, {"https://" + long(64) + ".example/", false},
+		{"https://a_b.example/", true}, {"https://exa>mple.com/", false},
 		{"https://example.com/" + long(8192-20), true}, {"https://example.com/" + long(8192-19), false},
 		{"", false}, {"example.com", false}, {"/path", false}, {"ftp://example.com/", false}, {"https:example.com", false}, {"https:/example.com", false}, {"https://", false}, {"https:///path", false}, {"https://?a", false},
 		{"https://:443/", false}, {"https://user@example.com/", false}, {"https://a:b@example.com/", false}, {"https://example.com/#a", false}, {"https://example.com/#", false}, {"https://example.com/a b", false},

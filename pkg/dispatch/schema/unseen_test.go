@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"example.com/dispatch/pkg/dispatch"
+	"example.com/dispatch/pkg/dispatch/egress"
 	"example.com/dispatch/pkg/dispatch/schema"
 )
 
@@ -18,7 +19,7 @@ var unseen = []struct {
 	settings    bool
 }{
 	{name: "two targets of one name", input: `{"routes":{"a":{"targets":[{"name":"a",` + uri + `},{"name":"a",` + uri + `}]}}}`, detail: `^is the name of another target`, drawn: true, settings: true},
-	{name: "a time in the past", input: `{` + uri + `,"expireAt":1700000000}`, detail: `^is in the past$`, drawn: true},
+	{name: "a time in the past", input: `{` + uri + `,"expireAt":1700000000}`, detail: `^is in the past: it is 2026-06-01T12:00:00Z now$`, drawn: true},
 	{name: "an end before the beginning", input: `{` + uri + `,"delay":60,"lifetime":60}`, detail: `^comes before the task is due`, drawn: true},
 	{name: "a day that its month lacks", input: `{` + uri + `,"dueAt":"2030-02-30T12:00:00Z"}`, detail: `^must be Unix seconds or a time`},
 	{name: "1969", input: `{` + uri + `,"dueAt":"1969-12-31T23:59:59Z"}`, detail: `^must be Unix seconds or a time`},
@@ -33,10 +34,17 @@ var unseen = []struct {
 	{name: "ARNs where none is called", input: `{"uri":"` + function + `"}`, detail: `^functions and state machines are not called here$`, with: func(e *dispatch.Enqueue) { e.CheckARN = nil }},
 	{name: "a body that Step Functions refuses", input: `{"uri":"` + machine + `","body":"` + strings.Repeat("a", 256<<10) + `"}`, detail: `^is too large for a state machine`},
 	{name: "claims that Step Functions refuses", input: `{"uri":"` + machine + `","claims":{"a":"` + strings.Repeat("a", 192<<10) + `"}}`, detail: `^is too large for a state machine`},
+	{name: "a secret where there are none", input: `{` + uri + `,"headers":{"A":{"secret":"x"}}}`, detail: `^there are no secrets for headers here$`, with: func(e *dispatch.Enqueue) { e.CheckSecret = nil }},
+	{name: "a secret that is not for headers", input: `{` + uri + `,"headers":{"A":{"secret":"x"}}}`, detail: `^a secret for a header must have a name that begins with shop/$`, with: func(e *dispatch.Enqueue) { e.CheckSecret = dispatch.SecretsUnder("shop/") }},
+	{name: "digits that nobody keeps", input: `{` + uri + `,"delay":0.12345678901234567891}`, detail: `^has more digits than are kept: it would count as 0.12345678901234568$`},
 	{name: "a port that is none", input: `{"uri":"https://example.com:65536/"}`, detail: `^has a port`, drawn: true},
-	{name: "a port left out", input: `{"uri":"https://example.com:/"}`, detail: `^has a port`, drawn: true},
 	{name: "a broken escape", input: `{"uri":"https://example.com/%zz"}`, detail: `^is not a URL$`, drawn: true},
-	{name: "a host that is none", input: `{"uri":"https://exa\\mple.com/"}`, detail: `^is not a URL$`},
+	{name: "a host that is a number", input: `{"uri":"https://127.1/"}`, detail: `^has a host that is a number`, drawn: true},
+	{name: "a host in brackets that is none", input: `{"uri":"https://[1:2]/"}`, detail: `^(has a host in brackets|is not a URL$)`, drawn: true},
+	{name: "a host that is too long", input: `{"uri":"https://` + strings.Repeat("a.", 126) + `example/"}`, detail: `^has a host that is longer`, drawn: true},
+	{name: "an address that may not be called", input: `{"uri":"https://127.0.0.1/"}`, detail: `^goes where no task may go: address not allowed$`, with: func(e *dispatch.Enqueue) {
+		e.CheckURL = egress.NewCheck(egress.Options{})
+	}},
 	{name: "the same header twice", input: `{` + uri + `,"headers":{"A":"x","a":"y"}}`, detail: `^is the same header as`, drawn: true},
 	{name: "a range from its end", input: `{` + uri + `,"stopCodes":"300-200"}`, detail: `^"[1-5][0-9]{2}-[1-5][0-9]{2}" is not a status code`, drawn: true},
 	{name: "a code in other digits", input: `{` + uri + `,"stopCodes":2e2}`, detail: `^"2e2" is not a status code`},

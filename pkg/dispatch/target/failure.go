@@ -20,10 +20,11 @@ import (
 	"example.com/dispatch/pkg/dispatch/egress"
 )
 
-// unanswered is the answer to a call that got none. What lacked a key or credentials was not sent.
+// unanswered is the answer to a call that got none. What lacked a key, a secret or credentials was not sent.
 func unanswered(ctx context.Context, timeout time.Duration, err error) dispatch.Answer {
 	unsent := errors.Is(err, errNoKey) || errors.Is(err, errNotCalled) || errors.Is(err, signed.ErrCredentials)
-	return dispatch.Answer{Error: failure(ctx, timeout, err), Unsent: unsent}
+	_, noSecret := errors.AsType[*secretError](err)
+	return dispatch.Answer{Error: failure(ctx, timeout, err), Unsent: unsent || noSecret}
 }
 
 // failure says in one short line why no answer came. Errors of net and net/http name the whole URL and the
@@ -37,6 +38,7 @@ func failure(ctx context.Context, timeout time.Duration, err error) string {
 		text string
 	}{
 		{egress.ErrPlain, "address not allowed over http:, use https:"},
+		{egress.ErrPort, "port not allowed"},
 		{egress.ErrForbidden, "address not allowed"},
 		{signed.ErrCredentials, signed.ErrCredentials.Error()},
 		{syscall.ECONNREFUSED, "connection refused"},

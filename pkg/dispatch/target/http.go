@@ -28,6 +28,8 @@ type HTTP struct {
 	// Signer signs every call and the claims of those that have some; nil: calls are not signed, and
 	// those with claims are not sent.
 	Signer *signature.Signer
+	// Secret looks up what a header that is a secret says; nil: there are none. Its errors tell no values, and are shown.
+	Secret func(ctx context.Context, name string) (string, error)
 	Now    func() time.Time // nil: time.Now
 }
 

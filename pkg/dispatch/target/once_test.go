@@ -98,7 +98,7 @@ func TestOneRequestOnTheWire(t *testing.T) {
 						c := callOf(method, uri, body)
 						c.Doc.Format = format
 						// What makes net/http take a request for one that may be repeated.
-						c.Doc.Headers = map[string]string{"x-idempotency-key": "mine"}
+						c.Doc.Headers = map[string]dispatch.HeaderValue{"x-idempotency-key": {Text: "mine"}}
 						if a := h.Send(t.Context(), c); a.Status != 200 {
 							t.Fatalf("first call: %+v", a)
 						}

@@ -3,6 +3,8 @@ package target
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -38,8 +40,12 @@ func (h HTTP) request(ctx context.Context, c dispatch.Call) (*http.Request, erro
 
 	header := newHeader(len(c.Doc.Headers) + 6)
 	for name, value := range c.Doc.Headers {
+		text, err := h.value(ctx, name, value)
+		if err != nil {
+			return nil, err
+		}
 		if name = http.CanonicalHeaderKey(name); !strings.HasPrefix(name, "Dispatch-") {
-			header.set(name, value)
+			header.set(name, text)
 		}
 	}
 	if len(body) == 0 {
@@ -57,6 +63,37 @@ func (h HTTP) request(ctx context.Context, c dispatch.Call) (*http.Request, erro
 	}
 	r.Header = header.values
 	return r, nil
+}
+
+var errNoSecrets = errors.New("there are no secrets for headers here")
+
+// secretError says why a header has no value: without it nothing is sent.
+type secretError struct {
+	header, name string
+	err          error
+}
+
+// Error tells names, never a value.
+func (e *secretError) Error() string {
+	return fmt.Sprintf("header %s: secret %s: %v", e.header, e.name, e.err)
+}
+
+// value returns what a header says. The error is a *secretError.
+func (h HTTP) value(ctx context.Context, header string, v dispatch.HeaderValue) (string, error) {
+	if v.Secret == "" {
+		return v.Text, nil
+	}
+	text, err := "", errNoSecrets
+	if h.Secret != nil {
+		text, err = h.Secret(ctx, v.Secret)
+	}
+	if err == nil {
+		err = dispatch.CheckHeaderValue(text)
+	}
+	if err != nil {
+		return "", &secretError{header, v.Secret, err}
+	}
+	return text, nil
 }
 
 // sender returns the signer of a call: by its target's sender, where that has one.

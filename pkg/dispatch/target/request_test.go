@@ -1,7 +1,9 @@
 package target
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -49,7 +51,7 @@ func newSigner(t testing.TB) *signature.Signer {
 
 func TestHeaders(t *testing.T) {
 	own := func(name, value string) func(*dispatch.Call) {
-		return func(c *dispatch.Call) { c.Doc.Headers = map[string]string{name: value} }
+		return func(c *dispatch.Call) { c.Doc.Headers = map[string]dispatch.HeaderValue{name: {Text: value}} }
 	}
 	body := func(method string, format dispatch.Format, body string) func(*dispatch.Call) {
 		return func(c *dispatch.Call) { c.Doc.Method, c.Doc.Format, c.Doc.Body = method, format, []byte(body) }
@@ -93,6 +95,51 @@ func TestHeaders(t *testing.T) {
 		if values := got.Header.Values(c.header); strings.Join(values, "|") != c.want {
 			t.Errorf("%s: %s is %q, want %q", c.name, c.header, values, c.want)
 		}
+	}
+}
+
+// What a secret holds is sent, and an attempt without its secret fails without a call and without telling any value.
+func TestHeadersThatAreSecrets(t *testing.T) {
+	const canary = "s3cret-canary"
+	for _, c := range []struct {
+		name   string
+		holds  string
+		err    error
+		want   string // what the receiver gets
+		failed string // or why there is no call
+	}{
+		{"a token", "Bearer " + canary, nil, "Bearer " + canary, ""},
+		{"nothing", "", nil, "", ""},
+		{"no such", "", errors.New("there is no such secret"), "", "header X-Partner: secret shop/token: there is no such secret"},
+		{"a line break", canary + "\r\nX-Admin: true", nil, "", "header X-Partner: secret shop/token: holds a character that a header cannot carry, or begins or ends with a space"},
+		{"a NUL", canary + "\x00", nil, "", "header X-Partner: secret shop/token: holds a character that a header cannot carry, or begins or ends with a space"},
+		{"a line break at its end", canary + "\n", nil, "", "header X-Partner: secret shop/token: holds a character that a header cannot carry, or begins or ends with a space"},
+	} {
+		calls, got := 0, ""
+		server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			calls++
+			got = r.Header.Get("X-Partner")
+		}))
+		call := callOf("POST", server.URL, `{}`)
+		call.Doc.Headers = map[string]dispatch.HeaderValue{"X-Partner": {Secret: "shop/token"}}
+		a := HTTP{Client: local(1), Secret: func(_ context.Context, name string) (string, error) {
+			if name != "shop/token" {
+				t.Errorf("%s: asked for %s", c.name, name)
+			}
+			return c.holds, c.err
+		}}.Send(t.Context(), call)
+		server.Close()
+		if got != c.want || a.Error != c.failed || (calls == 0) != (c.failed != "") || a.Unsent != (c.failed != "") {
+			t.Errorf("%s: the receiver got %q in %d calls, answer %+v", c.name, got, calls, a)
+		}
+		if strings.Contains(a.Error, canary) {
+			t.Errorf("%s: the error shows the value: %s", c.name, a.Error)
+		}
+	}
+	call := callOf("POST", "http://127.0.0.1:1/", `{}`)
+	call.Doc.Headers = map[string]dispatch.HeaderValue{"X-Partner": {Secret: "shop/token"}}
+	if a := (HTTP{Client: local(1)}).Send(t.Context(), call); a.Error != "header X-Partner: secret shop/token: there are no secrets for headers here" || !a.Unsent {
+		t.Errorf("where there are none: %+v", a)
 	}
 }
 
@@ -150,6 +197,18 @@ func TestSenderIsTheIssuer(t *testing.T) {
 			claims := jwt.MapClaims{}
 			if _, _, err := jwt.NewParser().ParseUnverified(token, claims); err != nil || claims["iss"] != "billing" {
 				t.Errorf("%v, %v", claims, err)
+			}
+		}
+	}
+}
+
+// Every digit, escape and order of a body comes to the receiver as it was stored.
+func TestBodyIsSentAsItIs(t *testing.T) {
+	for _, body := range []string{`12345678901234567890`, `1e400`, `-0`, `{"b":1.50,"a":1E+2,"":{}}`, `{"\u0061":"\u0041\/<&>"}`, `[false,null]`} {
+		for format, want := range map[dispatch.Format]string{dispatch.Raw: body, dispatch.Envelope: `{"request":` + body + `,"__task":`} {
+			got, _, a := receive(t, nil, func(c *dispatch.Call) { c.Doc.Format, c.Doc.Body = format, []byte(body) })
+			if text := string(got.body); a.Status != 200 || format == dispatch.Raw && text != want || !strings.HasPrefix(text, want) {
+				t.Errorf("%s of %s: the receiver got %s, %+v", format, body, text, a)
 			}
 		}
 	}

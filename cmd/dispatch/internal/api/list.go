@@ -39,13 +39,18 @@ func (a API) list(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	wanted := pick.Query{State: state, Queue: queue, Identifiers: query["identifier"], Identified: identified == "true"}
+	settings, err := a.Engine.Settings(r.Context())
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
 	tasks := []view.Task{}
 	for t, err := range pick.Tasks(r.Context(), a.Store, a.Engine.Editor, wanted) {
 		if err != nil {
 			a.fail(w, r, err)
 			return
 		}
-		tasks = append(tasks, view.New(t, a.Now()))
+		tasks = append(tasks, view.New(t, a.Now(), settings.Redact))
 		if len(tasks) >= limit {
 			break
 		}

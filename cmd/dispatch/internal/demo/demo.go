@@ -92,7 +92,7 @@ func play(ctx context.Context, s *server.Server, target string, uses []use, tell
 	now := time.Now()
 	shown, wrong := make([]view.Task, len(rows)), []error(nil)
 	for i, t := range rows {
-		shown[i] = view.New(t, now)
+		shown[i] = view.New(t, now, nil)
 		if t.State != uses[i].ends || shown[i].Attempts != uses[i].attempts {
 			wrong = append(wrong, fmt.Errorf("%w: %s is %s after %d attempts, and should be %s after %d",
 				ErrState, t.ID, t.State, shown[i].Attempts, uses[i].ends, uses[i].attempts))

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"math"
 	mathrand "math/rand/v2"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,9 +31,13 @@ type Options struct {
 	AllowHTTP bool                                                 // plain http targets, besides https
 	CanSign   bool                                                 // there is a key for claims
 	CheckARN  func(dispatch.ARN) error                             // says why no task may go there; nil: tasks go to URLs only
+	CheckURL  func(*url.URL) error                                 // says why no task may go to a URL; nil: it is found out when it is called
 	Notify    func(context.Context, dispatch.Event)                // is told of failures; nil: the log alone is
-	Now       func() time.Time                                     // nil: time.Now
-	Log       *slog.Logger
+
+	CheckSecret func(name string) error // says why no header may have the secret; nil: there are none
+
+	Now func() time.Time // nil: time.Now
+	Log *slog.Logger
 }
 
 // Engine is the three verbs in one process. Enqueue and Editor are for whoever serves requests.
@@ -86,7 +91,7 @@ func New(o Options) *Engine {
 	}
 	e.Enqueue = &dispatch.Enqueue{
 		Store: o.Store, Settings: e.Settings, Invoke: e.Offer, Retention: o.Retention, TasksPerHandle: 1,
-		AllowHTTP: o.AllowHTTP, CanSign: o.CanSign, CheckRule: rule.Check, CheckARN: o.CheckARN, Now: o.Now, Log: o.Log,
+		AllowHTTP: o.AllowHTTP, CanSign: o.CanSign, CheckRule: rule.Check, CheckARN: o.CheckARN, CheckURL: o.CheckURL, CheckSecret: o.CheckSecret, Now: o.Now, Log: o.Log,
 	}
 	e.sweep = dispatch.Sweep{
 		Store: sightings{o.Store, e.admission}, Settings: e.Settings, Invoke: e.await,

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"example.com/dispatch/cmd/dispatch/internal/engine"
+	"example.com/dispatch/cmd/dispatch/internal/secretfile"
 	"example.com/dispatch/pkg/dispatch"
 	"example.com/dispatch/pkg/dispatch/egress"
 	"example.com/dispatch/pkg/dispatch/signature"
@@ -31,6 +32,8 @@ type Options struct {
 	Issuer   string         // the iss of what is signed
 	Signing  signature.Mode // how calls are signed; "": by JWT
 	Networks []netip.Prefix // that may be called besides public addresses, over plain http too
+	Secrets  string         // folder with a file for each secret that headers may be; "": there are none
+	Ports    []egress.Ports // of public addresses that may be called; nil for the usual ones
 
 	AWS      *target.AWS                           // calls Lambda functions and state machines; nil: nobody does
 	CheckARN func(dispatch.ARN) error              // says why no task may go there; nil: tasks go to URLs only
@@ -53,6 +56,7 @@ type Server struct {
 	http     *http.Server
 	client   *http.Client
 	keys     *keys
+	secrets  *secretfile.Folder // nil: there are none
 }
 
 const (
@@ -98,10 +102,18 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	if s.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", o.Listen); err != nil {
 		return nil, fmt.Errorf("listening: %w", err)
 	}
-	s.client = egress.New(egress.Options{AllowedNetworks: o.Networks, Workers: o.Workers})
+	reach := egress.Options{AllowedNetworks: o.Networks, AllowedPorts: o.Ports, Workers: o.Workers}
+	s.client = egress.New(reach)
+	var checkSecret func(name string) error
+	if o.Secrets != "" {
+		if s.secrets, err = secretfile.Open(o.Secrets); err != nil {
+			return nil, err
+		}
+		checkSecret = s.secrets.Check
+	}
 	s.Engine = engine.New(engine.Options{
 		Store: s.Store, Send: s.send, Workers: o.Workers,
-		Retention: o.Retention, AllowHTTP: len(o.Networks) > 0, CanSign: !o.Unsigned, CheckARN: o.CheckARN, Notify: o.Notify, Log: o.Log,
+		Retention: o.Retention, AllowHTTP: len(o.Networks) > 0, CanSign: !o.Unsigned, CheckARN: o.CheckARN, CheckURL: egress.NewCheck(reach), CheckSecret: checkSecret, Notify: o.Notify, Log: o.Log,
 	})
 	s.http = s.newHTTP()
 	return s, nil
@@ -109,7 +121,11 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 
 // send makes a call, signed with the keys that are in force when it begins.
 func (s *Server) send(ctx context.Context, c dispatch.Call) dispatch.Answer {
-	return target.Sender{HTTP: target.HTTP{Client: s.client, Signer: s.keys.signer()}, AWS: s.options.AWS}.Send(ctx, c)
+	http := target.HTTP{Client: s.client, Signer: s.keys.signer()}
+	if s.secrets != nil {
+		http.Secret = s.secrets.Value
+	}
+	return target.Sender{HTTP: http, AWS: s.options.AWS}.Send(ctx, c)
 }
 
 // URL returns where the server is.
@@ -151,6 +167,9 @@ func (s *Server) close() error {
 	var errs []error
 	if s.client != nil {
 		s.client.CloseIdleConnections()
+	}
+	if s.secrets != nil {
+		errs = append(errs, s.secrets.Close())
 	}
 	if s.listener != nil {
 		if err := s.listener.Close(); !errors.Is(err, net.ErrClosed) {

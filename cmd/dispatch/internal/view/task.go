@@ -3,6 +3,7 @@ package view
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
@@ -88,8 +89,9 @@ type Policy struct {
 // Hidden stands for a header's value that is a secret.
 const Hidden = "(hidden)"
 
-// New shows a task as it is at now.
-func New(t dispatch.Task, now time.Time) Task {
+// New shows a task as it is at now. redact are the headers that the settings hide besides those whose names say that they
+// are secrets.
+func New(t dispatch.Task, now time.Time, redact []string) Task {
 	v := Task{
 		ID: t.ID, State: t.State, Reason: t.Reason, Queue: t.Queue, Run: t.Run,
 		ExpireAt: t.ExpireAt, EndedAt: t.EndedAt, RemovedAt: t.TTL, Lapses: t.Lapses,
@@ -106,7 +108,7 @@ func New(t dispatch.Task, now time.Time) Task {
 		v.tried(t)
 	}
 	for i, target := range d.Targets {
-		one := newTarget(t, d, i, target)
+		one := newTarget(t, d, i, target, redact)
 		v.Attempts = max(v.Attempts, one.Attempts)
 		v.Targets = append(v.Targets, one)
 	}
@@ -115,7 +117,7 @@ func New(t dispatch.Task, now time.Time) Task {
 	}
 	v.Type = d.Type
 	v.CreatedAt, v.Identifier = d.CreatedAt, d.Identifier
-	v.Request = &Request{d.Method, d.URI, hideSecrets(d.Headers), d.Body, d.Claims, d.Format}
+	v.Request = &Request{d.Method, d.URI, hideSecrets(d.Headers, redact), d.Body, d.Claims, d.Format}
 	v.Policy = &Policy{
 		SuccessCodes: d.SuccessCodes, StopCodes: d.StopCodes, WaitCodes: d.WaitCodes, Attempts: d.Attempts, HTTPTimeout: d.HTTPTimeout,
 		GroupOnFailure: d.GroupOnFailure, When: d.When, OnFailure: told(d.OnFailure), OnSuccess: told(d.OnSuccess),
@@ -133,11 +135,11 @@ func (v *Task) tried(t dispatch.Task) {
 	}
 }
 
-func newTarget(t dispatch.Task, d dispatch.Doc, i int, target dispatch.Target) Target {
+func newTarget(t dispatch.Task, d dispatch.Doc, i int, target dispatch.Target, redact []string) Target {
 	to := d.To(i)
 	v := Target{
 		Name: target.Name, State: t.State, Reason: t.Reason, EndedAt: t.EndedAt, Sender: target.Sender,
-		Request: Request{Method: to.Method, URI: to.URI, Headers: hideSecrets(to.Headers), Format: to.Format},
+		Request: Request{Method: to.Method, URI: to.URI, Headers: hideSecrets(to.Headers, redact), Format: to.Format},
 		Policy: Policy{
 			SuccessCodes: to.SuccessCodes, StopCodes: to.StopCodes, WaitCodes: to.WaitCodes,
 			Attempts: to.Attempts, HTTPTimeout: to.HTTPTimeout, When: target.When,
@@ -171,23 +173,27 @@ func told(c *dispatch.Callback) string {
 }
 
 // hideSecrets hides the values of headers that name a secret: what is shown ends up in terminals and tickets.
-func hideSecrets(headers map[string]string) map[string]string {
+func hideSecrets(headers map[string]dispatch.HeaderValue, redact []string) map[string]string {
 	shown := make(map[string]string, len(headers))
 	for name, value := range headers {
-		if isSecret(name) {
-			value = Hidden
+		switch {
+		case value.Secret != "":
+			shown[name] = "(secret " + value.Secret + ")"
+		case isSecret(name, redact):
+			shown[name] = Hidden
+		default:
+			shown[name] = value.Text
 		}
-		shown[name] = value
 	}
 	return shown
 }
 
-func isSecret(name string) bool {
+func isSecret(name string, redact []string) bool {
 	lower := strings.ToLower(name)
 	for _, word := range []string{"auth", "cookie", "token", "secret", "password", "key", "signature", "session"} {
 		if strings.Contains(lower, word) {
 			return true
 		}
 	}
-	return false
+	return slices.ContainsFunc(redact, func(listed string) bool { return strings.EqualFold(listed, name) })
 }

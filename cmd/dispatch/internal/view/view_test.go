@@ -44,7 +44,7 @@ func TestStory(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	doc, err := dispatch.EncodeDoc(dispatch.Doc{
 		CreatedAt: now.Add(-time.Hour), Method: "POST", URI: "https://a.example/\u202ex", Format: dispatch.Raw, HTTPTimeout: 30, Claims: []byte(`{"a":1}`),
-		Headers: map[string]string{"x-api-key": "s3cret", "COOKIE": "s3cret", "X-Auth": "s3cret", "Accept": "*/*"}, SuccessCodes: dispatch.Codes{{From: 202, To: 202}},
+		Headers: map[string]dispatch.HeaderValue{"x-api-key": {Text: "s3cret"}, "COOKIE": {Text: "s3cret"}, "X-Auth": {Text: "s3cret"}, "Accept": {Text: "*/*"}}, SuccessCodes: dispatch.Codes{{From: 202, To: 202}},
 		Attempts: dispatch.Attempts{Limit: 3, Intervals: []int{1, 60}},
 	})
 	if err != nil {
@@ -80,7 +80,7 @@ func TestStory(t *testing.T) {
 			task := base
 			c.change(&task)
 			var out bytes.Buffer
-			if err := view.Story(&out, view.New(task, now), now); err != nil {
+			if err := view.Story(&out, view.New(task, now, nil), now); err != nil {
 				t.Fatal(err)
 			}
 			for _, want := range c.want {
@@ -100,7 +100,7 @@ func TestStoryOfSeveralTargets(t *testing.T) {
 	policy := dispatch.Attempts{Limit: 3, Interval: 60, Backoff: 1}
 	target := func(name string) dispatch.Target {
 		return dispatch.Target{
-			Name: name, Method: "PUT", URI: "https://a.example/" + name, Headers: map[string]string{"X-Token": "s3cret"}, Sender: "from-" + name, When: name + " > 1",
+			Name: name, Method: "PUT", URI: "https://a.example/" + name, Headers: map[string]dispatch.HeaderValue{"X-Token": {Text: "s3cret"}}, Sender: "from-" + name, When: name + " > 1",
 			SuccessCodes: dispatch.Codes{{From: 201, To: 201}}, Attempts: policy, HTTPTimeout: 9,
 		}
 	}
@@ -125,7 +125,7 @@ func TestStoryOfSeveralTargets(t *testing.T) {
 		},
 	}
 	var out bytes.Buffer
-	v := view.New(task, now)
+	v := view.New(task, now, nil)
 	if err := view.Story(&out, v, now); err != nil {
 		t.Fatal(err)
 	}

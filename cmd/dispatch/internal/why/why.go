@@ -17,11 +17,11 @@ const maxSteps = 1000
 
 // Shown shows a task, with why it has not run yet.
 func Shown(ctx context.Context, store dispatch.Store, settings func(context.Context) (dispatch.Settings, error), t dispatch.Task, now time.Time) (view.Task, error) {
-	v := view.New(t, now)
 	inForce, err := settings(ctx)
 	if err != nil {
-		return v, err
+		return view.Task{}, err
 	}
+	v := view.New(t, now, inForce.Redact)
 	v.Waits, err = Waits(ctx, store, inForce, t, now)
 	return v, err
 }
