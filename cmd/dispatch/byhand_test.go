@@ -151,6 +151,7 @@ func TestTypes(t *testing.T) {
 		{"enqueue", "enqueue", task, 0, "a  scheduled", "", ""},
 		{"a type that has none", "enqueue", `{"type": "order"}`, 2, "", "known are invoice.*", ""},
 		{"show", "show a", "", 0, "ledger: scheduled", "", ""},
+		{"list", "list", "", 0, "type invoice.paid", "", ""},
 		{"its rule", "show a", "", 0, "body.total > 100", "", ""},
 		{"as JSON", "show a --json", "", 0, `"type": "invoice.paid"`, "", ""},
 		{"pause keeps the routes", "pause default", "", 0, "default", "", ""},

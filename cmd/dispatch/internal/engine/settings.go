@@ -9,7 +9,7 @@ import (
 )
 
 // settingsAge is how long settings may be out of date that another process has changed.
-const settingsAge = time.Second
+const settingsAge = 100 * time.Millisecond
 
 // settings are those in force: read once in a while, and anew as soon as this process has changed them.
 type settings struct {

@@ -2,6 +2,7 @@
 package view
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -112,6 +113,7 @@ func New(t dispatch.Task, now time.Time, redact []string) Task {
 		v.Attempts = max(v.Attempts, one.Attempts)
 		v.Targets = append(v.Targets, one)
 	}
+	v.WaitingSince = cmp.Or(v.WaitingSince, allWait(v.Targets))
 	if err != nil {
 		return v
 	}
@@ -155,6 +157,21 @@ func newTarget(t dispatch.Task, d dispatch.Doc, i int, target dispatch.Target, r
 		}
 	}
 	return v
+}
+
+// allWait returns since when one of the open targets has waited, if all of them do.
+func allWait(targets []Target) time.Time {
+	var since time.Time
+	for _, t := range targets {
+		switch {
+		case t.State.Final():
+		case t.WaitingSince.IsZero():
+			return time.Time{}
+		case since.IsZero() || t.WaitingSince.Before(since):
+			since = t.WaitingSince
+		}
+	}
+	return since
 }
 
 func history(p dispatch.Progress) []Attempt {

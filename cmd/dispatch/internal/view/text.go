@@ -17,7 +17,10 @@ func Table(w io.Writer, tasks []Task, now time.Time) error {
 	fmt.Fprintln(t, "ID\tSTATE\tQUEUE\tATTEMPTS\tWHEN\tREQUEST\tREASON")
 	for _, v := range tasks {
 		request := ""
-		if v.Request != nil {
+		switch {
+		case v.Type != "":
+			request = "type " + v.Type
+		case v.Request != nil:
 			request = v.Request.Method + " " + v.Request.URI
 		}
 		state, reason := v.state()

@@ -140,4 +140,11 @@ func TestStoryOfSeveralTargets(t *testing.T) {
 	if strings.Contains(out.String(), "s3cret") || v.Attempts != 2 {
 		t.Errorf("%d attempts:\n%s", v.Attempts, &out)
 	}
+	if !v.WaitingSince.IsZero() {
+		t.Error("it waits, though one of its targets is to be called")
+	}
+	task.Progress[2] = dispatch.Progress{NextAt: now, WaitingSince: now.Add(-time.Hour)}
+	if v := view.New(task, now, nil); !v.WaitingSince.Equal(now.Add(-time.Hour)) {
+		t.Errorf("waits since %v, want the first of those that are open", v.WaitingSince)
+	}
 }
