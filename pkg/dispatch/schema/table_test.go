@@ -202,7 +202,7 @@ func TestWholeInputs(t *testing.T) {
 	}{
 		{many(1), true}, {many(1000), true}, {many(1001), false}, {`{"tasks":[]}`, false}, {`{"tasks":null}`, false}, {`{"tasks":{}}`, false}, {`{"tasks":null,` + uri + `}`, false},
 		{`{"tasks":[{` + uri + `}],` + uri + `}`, false}, {`{"tasks":[null]}`, false}, {`{"tasks":[{}]}`, false}, {`{"tasks":[{"tasks":[{` + uri + `}]}]}`, false}, {`{"tasks":[{` + uri + `},{` + uri + `,"delay":-1}]}`, false},
-		{`{}`, false}, {`{"uri":null}`, false}, {`{"uri":1}`, false}, {`[]`, false}, {`null`, false}, {`"x"`, false}, {`1`, false},
+		{`{}`, false}, {`{"uri":null}`, false}, {`{"type":"invoice.a","uri":null}`, true}, {`{"type":null,` + uri + `}`, true}, {`{"type":"invoice.a",` + uri + `}`, false}, {`{"type":null,"uri":null}`, false}, {`{"uri":1}`, false}, {`[]`, false}, {`null`, false}, {`"x"`, false}, {`1`, false},
 	} {
 		_, faults := enqueued(t, newEnqueue(), c.input)
 		if err := validator.Validate(decode(t, c.input)); (faults == nil) != c.ok || (err == nil) != c.ok {
