@@ -3,13 +3,12 @@ package headersecret
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"net/http"
 	"strings"
 	"sync"
 	"time"
 
+	"example.com/dispatch/functions/internal/secretsmanager"
 	"example.com/dispatch/functions/internal/wiring"
 	"example.com/dispatch/internal/signed"
 	"example.com/dispatch/pkg/dispatch"
@@ -49,7 +48,7 @@ func New(e wiring.Environment) *Source {
 	if check == nil {
 		return nil
 	}
-	client := signed.New(e.AWS(wiring.SecretsManager, 1), "secretsmanager")
+	client := secretsmanager.New(e)
 	fetch := func(ctx context.Context, name string) (string, error) { return get(ctx, client, name) }
 	return &Source{check: check, fetch: fetch, now: time.Now, known: map[string]value{}}
 }
@@ -85,14 +84,8 @@ func (s *Source) Value(ctx context.Context, name string) (string, error) {
 }
 
 // get reads the text of a secret.
-// https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html
-func get(ctx context.Context, client *signed.Client, name string) (string, error) {
-	body, err := json.Marshal(map[string]string{"SecretId": name})
-	if err != nil {
-		return "", errUnread
-	}
-	header := http.Header{"Content-Type": {"application/x-amz-json-1.1"}, "X-Amz-Target": {"secretsmanager.GetSecretValue"}}
-	answer, err := client.Post(ctx, "/", header, body)
+func get(ctx context.Context, client secretsmanager.Client, name string) (string, error) {
+	text, err := client.Text(ctx, name)
 	if refused, ok := errors.AsType[*signed.Error](err); ok {
 		switch {
 		case strings.Contains(refused.Body, "ResourceNotFoundException"):
@@ -104,12 +97,8 @@ func get(ctx context.Context, client *signed.Client, name string) (string, error
 	if err != nil {
 		return "", errUnread
 	}
-	var out struct{ SecretString *string }
-	if err := json.Unmarshal(answer, &out); err != nil {
-		return "", errUnread
-	}
-	if out.SecretString == nil {
+	if text == nil {
 		return "", errBinary
 	}
-	return *out.SecretString, nil
+	return *text, nil
 }

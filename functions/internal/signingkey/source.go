@@ -3,16 +3,14 @@ package signingkey
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"sync"
 	"time"
 
+	"example.com/dispatch/functions/internal/secretsmanager"
 	"example.com/dispatch/functions/internal/wiring"
-	"example.com/dispatch/internal/signed"
 	"example.com/dispatch/pkg/dispatch/signature"
 )
 
@@ -39,7 +37,7 @@ func New(e wiring.Environment) *Source {
 	switch key := e.SigningKey; {
 	case key == "":
 	case strings.HasPrefix(key, "arn:"):
-		client := signed.New(e.AWS(wiring.SecretsManager, 1), "secretsmanager")
+		client := secretsmanager.New(e)
 		s.fetch = func(ctx context.Context) (string, error) { return secret(ctx, client, key) }
 	default:
 		s.fetch = func(context.Context) (string, error) { return key, nil }
@@ -84,24 +82,14 @@ func (s *Source) read(ctx context.Context) (*signature.Signer, error) {
 	return keys.Signer(s.issuer, s.mode)
 }
 
-// secret reads the text of a secret.
-// https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html
-func secret(ctx context.Context, client *signed.Client, arn string) (string, error) {
-	body, err := json.Marshal(map[string]string{"SecretId": arn})
+// secret reads the text of a key set.
+func secret(ctx context.Context, client secretsmanager.Client, arn string) (string, error) {
+	text, err := client.Text(ctx, arn)
 	if err != nil {
-		return "", fmt.Errorf("asking for the secret: %w", err)
+		return "", err
 	}
-	header := http.Header{"Content-Type": {"application/x-amz-json-1.1"}, "X-Amz-Target": {"secretsmanager.GetSecretValue"}}
-	answer, err := client.Post(ctx, "/", header, body)
-	if err != nil {
-		return "", fmt.Errorf("reading the secret: %w", err)
-	}
-	var out struct{ SecretString string }
-	if err := json.Unmarshal(answer, &out); err != nil {
-		return "", errors.New("reading the secret: the answer is not JSON") // err would show it
-	}
-	if out.SecretString == "" {
+	if text == nil || *text == "" {
 		return "", errors.New("the secret holds no text; it must hold a key set, as JSON or PEM")
 	}
-	return out.SecretString, nil
+	return *text, nil
 }
