@@ -1,5 +1,4 @@
-// Command enqueue is the Lambda function that takes tasks in: its event is one task, or {"tasks": […]}, or one of SQS or
-// EventBridge that carries them.
+// Command enqueue is the Lambda function that takes tasks in: one, {"tasks": […]}, or an event of SQS or EventBridge with them.
 package main
 
 import (
@@ -31,9 +30,7 @@ func build(e wiring.Environment, log *slog.Logger) (lambda.Handler, error) {
 	verb := &dispatch.Enqueue{
 		Store: store, Settings: dispatch.CachedSettings(store, time.Now, settingsAge), Invoke: functions.Handle,
 		Retention: e.Retention, TasksPerHandle: e.TasksPerHandle, AllowHTTP: len(e.AllowedNetworks) > 0, CanSign: e.Sign, CheckRule: rule.Check, CheckARN: e.CheckARN,
-		CheckURL:    egress.NewCheck(egress.Options{AllowedNetworks: e.AllowedNetworks, AllowedPorts: e.AllowedPorts}),
-		CheckSecret: dispatch.SecretsUnder(e.HeaderSecretsPrefix),
-		Now:         time.Now, Log: log,
+		CheckURL: egress.NewCheck(e.Egress()), CheckSecret: dispatch.SecretsUnder(e.HeaderSecretsPrefix), Now: time.Now, Log: log,
 	}
 	if e.Precision == dispatch.PrecisionSecond && e.SweepFunction != "" {
 		verb.Wake = functions.Sweep

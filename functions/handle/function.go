@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"time"
 
 	"example.com/dispatch/functions/internal/wiring"
 	"example.com/dispatch/pkg/dispatch"
+	"example.com/dispatch/pkg/dispatch/egress"
 	"example.com/dispatch/pkg/dispatch/signature"
 	"example.com/dispatch/pkg/dispatch/target"
 )
@@ -17,6 +19,15 @@ const (
 	noSigningKey = "NoSigningKey" // nothing was claimed
 	handleFailed = "HandleFailed" // the store failed for some
 )
+
+// settingsAge is how late a handle may learn that a queue is paused.
+const settingsAge = 30 * time.Second
+
+// newClient returns a client for all the calls of one run. A kept connection freezes between runs.
+func newClient(o egress.Options, e wiring.Environment) *http.Client {
+	o.Workers, o.DisableKeepAlives = e.TasksPerHandle, true
+	return egress.New(o)
+}
 
 // function claims, calls and settles what its event hints at. It answers {}.
 type function struct {

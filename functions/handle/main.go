@@ -18,14 +18,10 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 )
 
-const settingsAge = 30 * time.Second // how late a handle may learn that a queue is paused
-
 func main() { wiring.Start(build) }
 
 func build(e wiring.Environment, log *slog.Logger) (lambda.Handler, error) {
-	// A kept connection freezes between invocations.
-	client := egress.New(egress.Options{AllowedNetworks: e.AllowedNetworks, AllowedPorts: e.AllowedPorts, Workers: e.TasksPerHandle, DisableKeepAlives: true})
-	services := egress.New(egress.Options{AllowedNetworks: egress.Everywhere(), Workers: e.TasksPerHandle, DisableKeepAlives: true})
+	client, services := newClient(e.Egress(), e), newClient(egress.Options{AllowedNetworks: egress.Everywhere()}, e)
 	aws := &target.AWS{Lambda: e.Calling(wiring.Lambda, services), StepFunctions: e.Calling(wiring.StepFunctions, services)}
 	store := e.Store(e.TasksPerHandle)
 	f := &function{client: client, aws: aws, signer: signingkey.New(e).Signer, verb: dispatch.Handle{

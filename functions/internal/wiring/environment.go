@@ -160,3 +160,8 @@ func (r *reader) networks() []netip.Prefix {
 	}
 	return networks
 }
+
+// Egress returns where calls may go.
+func (e Environment) Egress() egress.Options {
+	return egress.Options{AllowedNetworks: e.AllowedNetworks, AllowedPorts: e.AllowedPorts}
+}
