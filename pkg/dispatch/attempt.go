@@ -79,10 +79,15 @@ func (h *Handle) endsWithoutCall(t Task, d Doc) (Task, bool) {
 	case t.Lapses >= MaxLapses:
 		return t.finish(Stopped, fmt.Sprintf("%d lapses in a row: whoever handles it dies", t.Lapses), now), true
 	}
-	if state, reason, no := h.obeys(d.When, Call{Task: t, Doc: d, Attempt: t.attempts() + 1}, "its rule"); no {
+	if state, reason, no := h.refusesAll(t, d); no {
 		return t.endAll(d, state, reason, now), true
 	}
 	return t, false
+}
+
+// refusesAll asks the task's own rule.
+func (h *Handle) refusesAll(t Task, d Doc) (s State, reason string, no bool) {
+	return h.obeys(d.When, Call{Task: t, Doc: d, Attempt: t.attempts() + 1}, "its rule")
 }
 
 // refuses asks the rule of the i-th target.

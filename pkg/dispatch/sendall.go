@@ -72,7 +72,7 @@ func (f *flight) turn(ctx context.Context, i int) bool {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if _, _, no := f.handle.obeys(f.doc.When, Call{Task: f.task, Doc: f.doc, Attempt: f.task.attempts() + 1}, ""); no || f.left == 0 {
+	if _, _, no := f.handle.refusesAll(f.task, f.doc); no || f.left == 0 {
 		return false
 	}
 	f.left++
