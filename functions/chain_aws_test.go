@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"example.com/dispatch/functions/internal/samlocal"
 	"example.com/dispatch/pkg/dispatch"
@@ -38,27 +37,8 @@ type request struct {
 
 func newServices(t *testing.T) *services {
 	t.Helper()
-	address, err := samlocal.Address()
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", net.JoinHostPort(address, "0"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	s := &services{}
-	_, s.port, _ = net.SplitHostPort(l.Addr().String())
-	server := &http.Server{Handler: s, ReadHeaderTimeout: time.Minute}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(l) }()
-	t.Cleanup(func() {
-		if err := server.Close(); err != nil {
-			t.Error(err)
-		}
-		if err := <-ended; err != http.ErrServerClosed {
-			t.Error(err)
-		}
-	})
+	s.port = serve(t, "0", s)
 	return s
 }
 

@@ -40,16 +40,23 @@ type receiver struct {
 // newReceiver listens on the address that containers call this machine by.
 func newReceiver(t *testing.T, statuses map[string][]int) *receiver {
 	t.Helper()
+	r := &receiver{statuses: statuses}
+	serve(t, port, r)
+	return r
+}
+
+// serve serves until the test ends, on the address that containers call this machine by, and returns the port.
+func serve(t *testing.T, port string, handler http.Handler) string {
+	t.Helper()
 	address, err := samlocal.Address()
 	if err != nil {
 		t.Fatal(err)
 	}
 	l, err := net.Listen("tcp", net.JoinHostPort(address, port))
 	if err != nil {
-		t.Fatalf("the event files' port: %v", err)
+		t.Fatalf("listening where containers call: %v", err)
 	}
-	r := &receiver{statuses: statuses}
-	server := &http.Server{Handler: r, ReadHeaderTimeout: time.Minute}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(l) }()
 	t.Cleanup(func() {
@@ -60,7 +67,8 @@ func newReceiver(t *testing.T, statuses map[string][]int) *receiver {
 			t.Error(err)
 		}
 	})
-	return r
+	_, port, _ = net.SplitHostPort(l.Addr().String())
+	return port
 }
 
 func (r *receiver) verifyWith(key signature.Key) {

@@ -1,12 +1,7 @@
 package target
 
 import (
-	"bufio"
-	"io"
-	"net"
-	"net/http"
 	"strings"
-	"sync/atomic"
 	"testing"
 )
 
@@ -15,28 +10,7 @@ func TestOneInvocationOnTheWire(t *testing.T) {
 	for _, uri := range []string{function, machine} {
 		for _, hangUp := range []string{"end", "reset"} {
 			t.Run(uri+" "+hangUp, func(t *testing.T) {
-				var requests, connections atomic.Int32
-				url := listen(t, func(n int32, c net.Conn) {
-					connections.Store(n)
-					in := bufio.NewReader(c)
-					for i := 0; ; i++ {
-						r, err := http.ReadRequest(in)
-						if err != nil {
-							return
-						}
-						if _, err := io.Copy(io.Discard, r.Body); err != nil {
-							return
-						}
-						if requests.Add(1); i == 0 {
-							io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
-							continue
-						}
-						if hangUp == "reset" {
-							c.(*net.TCPConn).SetLinger(0)
-						}
-						return
-					}
-				})
+				url, requests, connections := hangingUp(t, hangUp, "{}")
 				to := atAWS(url)
 				to.AWS.standard.Store(strings.TrimSuffix(machine, ":PROD"), true)
 				if a := to.Send(t.Context(), callOf("POST", uri, "1")); a.Status != 200 {

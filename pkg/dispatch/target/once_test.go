@@ -2,6 +2,7 @@ package target
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -64,6 +65,34 @@ func listen(t *testing.T, serve func(n int32, c net.Conn)) (uri string) {
 	return "http://" + l.Addr().String() + "/"
 }
 
+// hangingUp answers the first request of a connection with this body, and hangs up on reading a second one.
+func hangingUp(t *testing.T, how, body string) (uri string, requests, connections *atomic.Int32) {
+	t.Helper()
+	requests, connections = &atomic.Int32{}, &atomic.Int32{}
+	uri = listen(t, func(n int32, c net.Conn) {
+		connections.Store(n)
+		in := bufio.NewReader(c)
+		for i := 0; ; i++ {
+			r, err := http.ReadRequest(in)
+			if err != nil {
+				return
+			}
+			if _, err := io.Copy(io.Discard, r.Body); err != nil {
+				return
+			}
+			if requests.Add(1); i == 0 {
+				fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+				continue
+			}
+			if how == "reset" {
+				c.(*net.TCPConn).SetLinger(0)
+			}
+			return
+		}
+	})
+	return uri, requests, connections
+}
+
 // TestOneRequestOnTheWire: the server answers the first request of a connection, and hangs up on reading a
 // second one, as a receiver does that dies in the middle of its work. Nobody may send that one again.
 func TestOneRequestOnTheWire(t *testing.T) {
@@ -72,28 +101,7 @@ func TestOneRequestOnTheWire(t *testing.T) {
 			for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
 				for _, hangUp := range []string{"end", "reset"} {
 					t.Run(strings.Join([]string{method, string(format), hangUp, body}, " "), func(t *testing.T) {
-						var requests, connections atomic.Int32
-						uri := listen(t, func(n int32, c net.Conn) {
-							connections.Store(n)
-							in := bufio.NewReader(c)
-							for i := 0; ; i++ {
-								r, err := http.ReadRequest(in)
-								if err != nil {
-									return
-								}
-								if _, err := io.Copy(io.Discard, r.Body); err != nil {
-									return
-								}
-								if requests.Add(1); i == 0 {
-									io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-									continue
-								}
-								if hangUp == "reset" {
-									c.(*net.TCPConn).SetLinger(0)
-								}
-								return
-							}
-						})
+						uri, requests, connections := hangingUp(t, hangUp, "")
 						h := HTTP{Client: local(1)}
 						c := callOf(method, uri, body)
 						c.Doc.Format = format
