@@ -51,49 +51,60 @@ func (h *Handle) Run(ctx context.Context, hints []Hint) error {
 	if len(hints) == 1 {
 		return h.follow(ctx, hints[0])
 	}
-	settings, err := h.Settings(ctx)
-	if err != nil {
-		return err
-	}
-	var ids []string
-	errs := make([]error, len(hints))
+	claimed, alone, err := h.Claim(ctx, hints)
+	errs := make([]error, len(claimed)+len(alone))
 	var wg sync.WaitGroup
-	for i, hint := range hints {
-		if settings.Queues[hint.Queue].plain() {
-			ids = append(ids, hint.ID)
-			continue
-		}
+	for i, hint := range alone {
 		wg.Go(func() { errs[i] = h.follow(ctx, hint) })
 	}
-	err = h.together(ctx, ids, settings)
+	for i, c := range claimed {
+		wg.Go(func() { errs[len(alone)+i] = h.RunClaimed(ctx, c) })
+	}
 	wg.Wait()
 	return errors.Join(append(errs, err)...)
 }
 
-// together claims tasks in one call and runs them side by side.
-func (h *Handle) together(ctx context.Context, ids []string, settings Settings) error {
+// Claimed is a task whose lease [Handle.Claim] has taken.
+type Claimed struct {
+	task     Task
+	settings Settings // those by which it was claimed
+}
+
+// Claim takes the leases of all that may be claimed together, in one call of the store: the tasks whose queues have
+// neither limits nor a pause. Each of them must go to [Handle.RunClaimed], or its lease lapses. The hints of the others
+// are returned for Run, one by one. The error says that the store failed for some, which are in neither.
+func (h *Handle) Claim(ctx context.Context, hints []Hint) (claimed []Claimed, alone []Hint, err error) {
+	settings, err := h.Settings(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	ids := make([]string, 0, len(hints))
+	for _, hint := range hints {
+		if settings.Queues[hint.Queue].plain() {
+			ids = append(ids, hint.ID)
+		} else {
+			alone = append(alone, hint)
+		}
+	}
 	if len(ids) == 0 {
-		return nil
+		return nil, alone, nil
 	}
-	results := h.claim(ctx, ids, h.Token())
-	errs := make([]error, len(results))
-	var wg sync.WaitGroup
-	for i, r := range results {
-		run := func() {
-			next, err := h.runIn(ctx, r.Task, "", settings)
-			errs[i] = errors.Join(err, h.follow(ctx, next))
+	claimed = make([]Claimed, 0, len(ids))
+	var errs []error
+	for i, r := range h.claim(ctx, ids, h.Token()) {
+		if r.Err != nil {
+			errs = append(errs, h.refused(ctx, ids[i], r))
+			continue
 		}
-		switch {
-		case r.Err != nil:
-			errs[i] = h.refused(ctx, ids[i], r)
-		case i == len(results)-1:
-			run() // the last, mostly the only one, needs no goroutine of its own
-		default:
-			wg.Go(run)
-		}
+		claimed = append(claimed, Claimed{r.Task, settings})
 	}
-	wg.Wait()
-	return errors.Join(errs...)
+	return claimed, alone, errors.Join(errs...)
+}
+
+// RunClaimed runs a claimed task, and after it those that its group's turn comes to, as Run does.
+func (h *Handle) RunClaimed(ctx context.Context, c Claimed) error {
+	next, err := h.runIn(ctx, c.task, "", c.settings)
+	return errors.Join(err, h.follow(ctx, next))
 }
 
 // follow handles a hint, and after it those that its group's turn comes to.

@@ -53,7 +53,8 @@ type Engine struct {
 	log        *slog.Logger
 	workers    int
 
-	jobs     chan job           // has no room: what is taken has a free worker
+	free     chan struct{}      // a token for each worker that is, or is about to be, waiting for a job
+	jobs     chan job           // has no room: who sends has taken a token, so a worker is there
 	offers   chan dispatch.Hint // has room for a burst, none of it claimed yet
 	quit     chan struct{}
 	stop     func() // closes quit, once
@@ -64,8 +65,8 @@ type Engine struct {
 const (
 	// afterFailure is how long the sweep rests when the store fails.
 	afterFailure = time.Second
-	// together is how many hints the sweep hands over at once. They still wait each for a worker of its own.
-	together = 100
+	// together is how many hints are claimed at once at most, as far as there are free workers.
+	together = 500
 	// burst is how many offered hints wait for a worker. Without them a hint that comes while all workers are
 	// at work, or just about to be free, waits for the sweep, up to a second.
 	burst = 1024
@@ -81,7 +82,7 @@ func New(o Options) *Engine {
 	}
 	workers, quit := max(1, o.Workers), make(chan struct{})
 	e := &Engine{
-		workers: workers, jobs: make(chan job), offers: make(chan dispatch.Hint, burst), quit: quit, stop: sync.OnceFunc(func() { close(quit) }), log: o.Log,
+		workers: workers, free: make(chan struct{}, workers), jobs: make(chan job), offers: make(chan dispatch.Hint, burst), quit: quit, stop: sync.OnceFunc(func() { close(quit) }), log: o.Log,
 		settings: newSettings(o.Store, o.Now), admission: newAdmission(workers, o.Now), successors: &successors{now: o.Now},
 	}
 	e.Editor = &dispatch.Editor{Store: o.Store, Settings: e.Settings, Invoke: e.Offer, Retention: o.Retention, Now: o.Now}
@@ -107,6 +108,7 @@ func (e *Engine) Run(ctx context.Context) {
 	for range e.workers {
 		e.working.Go(e.work)
 	}
+	e.working.Go(e.takeOffers)
 	for ctx.Err() == nil {
 		if _, err := e.sweep.Run(ctx); err != nil && ctx.Err() == nil {
 			e.log.LogAttrs(ctx, slog.LevelError, "sweep failed; it goes on", slog.Any("error", err))
@@ -155,12 +157,12 @@ func (e *Engine) Offer(_ context.Context, hints []dispatch.Hint) error {
 	return nil
 }
 
-// await gives the sweep's hints: it waits for a free worker, so that the sweep goes no faster than they do.
+// await gives the sweep's hints: it waits for free workers, so that the sweep goes no faster than they do.
 func (e *Engine) await(ctx context.Context, hints []dispatch.Hint) error {
-	for _, h := range hints {
-		if err := e.give(ctx, job{hint: h}); err != nil {
-			return nil // stopping: the hint is dropped
-		}
+	if err := e.give(ctx, hints); errors.Is(err, ErrStopping) || ctx.Err() != nil {
+		return nil // the hints are dropped
+	} else if err != nil {
+		return err
 	}
 	return nil
 }
@@ -171,26 +173,16 @@ func (e *Engine) Handle(ctx context.Context, hints []dispatch.Hint) error {
 	done := make(chan error, len(hints))
 	begun, failed := 0, error(nil)
 	for _, h := range hints {
-		if failed = e.give(ctx, job{h, done}); failed != nil {
+		if _, failed = e.take(ctx, 1); failed != nil {
 			break
 		}
+		e.jobs <- job{hint: h, done: done}
 		begun++
 	}
 	for range begun {
 		failed = errors.Join(failed, <-done)
 	}
 	return failed
-}
-
-func (e *Engine) give(ctx context.Context, j job) error {
-	select {
-	case e.jobs <- j:
-		return nil
-	case <-e.quit:
-		return ErrStopping
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // Drain takes no more work and waits for the tasks in flight to be settled. If the context ends before, the
