@@ -10,21 +10,50 @@ import (
 var ErrLocked = errors.New("another server has locked the file")
 
 // Lock is one server's right to serve a file; see [TryLock].
-type Lock struct{ file *os.File }
+type Lock struct {
+	// Left says that the last one to hold the lock ended without Settled: its leases may still be there.
+	Left bool
+
+	file *os.File
+}
 
 // TryLock takes the lock on the store's file at path, for a server: two that served the same file would give an
 // origin twice its share, and free each other's leases. It does not wait, and does not keep others, as the
 // command line, from opening the store. The lock lies beside the file, with -lock behind the name, and ends
-// with the process, however that ends.
+// with the process, however that ends. A copy of the store's file without it counts as settled: its leases may be
+// those of a server that still runs, and end by themselves.
 func TryLock(path string) (*Lock, error) {
 	f, err := os.OpenFile(path+"-lock", os.O_RDWR|os.O_CREATE, 0o600)
 	if err == nil {
 		if err = lockFile(f); err == nil {
-			return &Lock{f}, nil
+			var l *Lock
+			if l, err = mark(f); err == nil {
+				return l, nil
+			}
 		}
 		err = errors.Join(err, f.Close())
 	}
 	return nil, fmt.Errorf("locking the store %s: %w", path, err)
+}
+
+// mark notes in the lock that its holder may leave leases.
+func mark(f *os.File) (*Lock, error) {
+	before, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := f.WriteAt([]byte("serving\n"), 0); err != nil {
+		return nil, err
+	}
+	return &Lock{Left: before.Size() > 0, file: f}, f.Sync()
+}
+
+// Settled notes that no lease is left, so that the next holder need not look for any.
+func (l *Lock) Settled() error {
+	if err := l.file.Truncate(0); err != nil {
+		return fmt.Errorf("noting that no lease is left: %w", err)
+	}
+	return nil
 }
 
 // Unlock gives the lock up.

@@ -20,7 +20,8 @@ func TestQueriesUseTheirIndex(t *testing.T) {
 	}
 	wants := map[string]string{
 		dueThen: "COVERING INDEX lanes (lane=? AND due_at=? AND id>?)", dueAfter: "COVERING INDEX lanes (lane=? AND due_at>? AND due_at<?)",
-		getTask: "(id=?)", rowOf: "(id=?)", rowAt: "INTEGER PRIMARY KEY", claimTask: "INTEGER PRIMARY KEY",
+		leasedTasks: "INDEX lanes (lane=? AND due_at<?)",
+		getTask:     "(id=?)", rowOf: "(id=?)", rowAt: "INTEGER PRIMARY KEY", claimTask: "INTEGER PRIMARY KEY",
 		settleTask: "(id=?)", settleAt: "INTEGER PRIMARY KEY", editTask: "(id=?)",
 		setNext: "(id=?)", setPlace: "(id=?)", handTurn: "(id=?)", whoseTurn: "(id=?)",
 		tailOf: "PRIMARY KEY (group_name=?)", noTail: "PRIMARY KEY (group_name=?)",
@@ -45,6 +46,9 @@ func TestQueriesUseTheirIndex(t *testing.T) {
 				return true, nil
 			}, make([]driver.Value, strings.Count(sql, "?"))...); err != nil {
 				t.Fatal(err)
+			}
+			if sql == leasedTasks {
+				plan = plan[len(plan)-1:] // the others step through the lanes
 			}
 			if len(plan) != 1 || !strings.Contains(plan[0], want) || strings.Contains(plan[0], "SCAN") {
 				t.Errorf("%s\nis done by %q, want %s", sql, plan, want)

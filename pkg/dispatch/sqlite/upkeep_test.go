@@ -90,8 +90,10 @@ func TestPurgeOfManyRows(t *testing.T) {
 func TestFreeLeases(t *testing.T) {
 	path := file(t)
 	s := open(t, path)
-	put(t, s, task("held", start), task("lapsed", start.Add(-2*time.Hour)), task("free", start))
-	for id, at := range map[string]time.Time{"lapsed": start.Add(-time.Hour), "held": start} {
+	elsewhere := task("elsewhere", start)
+	elsewhere.Queue, elsewhere.Lane = "other", "other#3"
+	put(t, s, task("held", start), task("lapsed", start.Add(-2*time.Hour)), task("free", start), elsewhere, task("later", start.Add(time.Hour)))
+	for id, at := range map[string]time.Time{"lapsed": start.Add(-time.Hour), "held": start, "elsewhere": start} {
 		if r := s.Claim(t.Context(), []string{id}, dispatch.Lease{Token: id, At: at, Left: time.Hour})[0]; r.Err != nil {
 			t.Fatal(r.Err)
 		}
@@ -101,11 +103,11 @@ func TestFreeLeases(t *testing.T) {
 	if r := s.Claim(t.Context(), []string{"held"}, lease)[0]; !errors.Is(r.Err, dispatch.ErrRefused) {
 		t.Fatalf("claimed before: %v", r.Err)
 	}
-	if n, err := s.FreeLeases(t.Context(), at); n != 1 || err != nil {
-		t.Errorf("freed %d, %v; want 1", n, err)
+	if n, err := s.FreeLeases(t.Context(), at); n != 2 || err != nil {
+		t.Errorf("freed %d, %v; want 2", n, err)
 	}
-	for i, r := range s.Claim(t.Context(), []string{"held", "free"}, lease) {
-		if lapses := 1 - i; r.Err != nil || r.Task.Lapses != lapses {
+	for i, r := range s.Claim(t.Context(), []string{"held", "elsewhere", "free"}, lease) {
+		if lapses := 1 - i/2; r.Err != nil || r.Task.Lapses != lapses {
 			t.Errorf("%s: %d lapses, %v; want %d", r.Task.ID, r.Task.Lapses, r.Err, lapses)
 		}
 	}
@@ -120,13 +122,29 @@ func TestOneServerLocksTheFile(t *testing.T) {
 	if _, err := sqlite.TryLock(path); !errors.Is(err, sqlite.ErrLocked) {
 		t.Errorf("the second: %v, want ErrLocked", err)
 	}
-	put(t, open(t, path), task("a", start)) // the command line needs no lock
-	if err := lock.Unlock(); err != nil {
-		t.Fatal(err)
+	if lock.Left {
+		t.Error("a new file has leases left")
 	}
-	lock, err = sqlite.TryLock(path)
-	if err != nil {
-		t.Fatalf("after the first: %v", err)
+	put(t, open(t, path), task("a", start)) // the command line needs no lock
+	for _, c := range []struct {
+		name    string
+		settled bool
+		left    bool // for the next
+	}{{"killed", false, true}, {"settled", true, false}, {"settled again", true, false}, {"killed", false, true}} {
+		if c.settled {
+			if err := lock.Settled(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := lock.Unlock(); err != nil {
+			t.Fatal(err)
+		}
+		if lock, err = sqlite.TryLock(path); err != nil {
+			t.Fatalf("after the last: %v", err)
+		}
+		if lock.Left != c.left {
+			t.Errorf("%s: leases left: %v, want %v", c.name, lock.Left, c.left)
+		}
 	}
 	if err := lock.Unlock(); err != nil {
 		t.Fatal(err)

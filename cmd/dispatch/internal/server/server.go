@@ -52,6 +52,7 @@ type Server struct {
 
 	options  Options
 	lock     *sqlite.Lock
+	settled  bool // there are no leases
 	listener net.Listener
 	http     *http.Server
 	client   *http.Client
@@ -89,12 +90,8 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	if s.Store, err = sqlite.Open(ctx, o.DB); err != nil {
 		return nil, err
 	}
-	freed, err := s.Store.FreeLeases(ctx, time.Now())
-	if err != nil {
+	if err := s.freeLeases(ctx); err != nil {
 		return nil, err
-	}
-	if freed > 0 {
-		o.Log.LogAttrs(ctx, slog.LevelWarn, "the last server was killed; its tasks are attempted again", slog.Int("tasks", freed))
 	}
 	if s.keys, err = o.keys(); err != nil {
 		return nil, err
@@ -119,6 +116,21 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	return s, nil
 }
 
+// freeLeases ends the leases that a killed server has left.
+func (s *Server) freeLeases(ctx context.Context) error {
+	if s.lock.Left {
+		freed, err := s.Store.FreeLeases(ctx, time.Now())
+		if err != nil {
+			return err
+		}
+		if freed > 0 {
+			s.options.Log.LogAttrs(ctx, slog.LevelWarn, "the last server was killed; its tasks are attempted again", slog.Int("tasks", freed))
+		}
+	}
+	s.settled = true
+	return nil
+}
+
 // send makes a call, signed with the keys that are in force when it begins.
 func (s *Server) send(ctx context.Context, c dispatch.Call) dispatch.Answer {
 	http := target.HTTP{Client: s.client, Signer: s.keys.signer()}
@@ -136,6 +148,7 @@ func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
 func (s *Server) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	s.settled = false
 	var background sync.WaitGroup
 	background.Go(func() { s.Engine.Run(ctx) })
 	background.Go(func() { s.purge(ctx) })
@@ -156,7 +169,9 @@ func (s *Server) Run(ctx context.Context) error {
 	// Requests and tasks end side by side: an invocation of handle is both.
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.http.Shutdown(ending) }()
-	err = errors.Join(err, s.Engine.Drain(ending))
+	left := s.Engine.Drain(ending)
+	s.settled = left == nil
+	err = errors.Join(err, left)
 	if shut := <-stopped; shut != nil {
 		err = errors.Join(err, fmt.Errorf("ending requests: %w", shut), s.http.Close())
 	}
@@ -178,6 +193,9 @@ func (s *Server) close() error {
 	}
 	if s.Store != nil {
 		errs = append(errs, s.Store.Close())
+	}
+	if s.settled {
+		errs = append(errs, s.lock.Settled())
 	}
 	if s.lock != nil {
 		errs = append(errs, s.lock.Unlock())
