@@ -20,8 +20,10 @@ const (
 	handleFailed = "HandleFailed" // the store failed for some
 )
 
-// settingsAge is how late a handle may learn that a queue is paused.
-const settingsAge = 30 * time.Second
+const (
+	settingsAge = 30 * time.Second // how late a handle may learn that a queue is paused
+	circuitsAge = 10 * time.Second // and that others have seen a receiver fail
+)
 
 // newClient returns a client for all the calls of one run. A kept connection freezes between runs.
 func newClient(o egress.Options, e wiring.Environment) *http.Client {

@@ -32,8 +32,9 @@ func (f *function) Invoke(ctx context.Context, _ []byte) ([]byte, error) {
 	sweeping, cancel := wiring.Within(ctx, answerMargin)
 	defer cancel()
 	report, err := f.verb.Run(sweeping)
-	m := metric.Sweep{Stack: f.stack, OldestDueSeconds: report.Oldest.Seconds(), HandedOver: report.HandedOver}
-	if err := errors.Join(err, m.Write(f.metrics, f.verb.Now())); err != nil {
+	open, circuitErr := dispatch.LoadCircuits(ctx, f.verb.Store)
+	m := metric.Sweep{Stack: f.stack, OldestDueSeconds: report.Oldest.Seconds(), HandedOver: report.HandedOver, OpenCircuits: len(open)}
+	if err := errors.Join(err, circuitErr, m.Write(f.metrics, f.verb.Now())); err != nil {
 		return nil, wiring.Failure(sweepFailed, err.Error())
 	}
 	answer, err := json.Marshal(report)

@@ -8,33 +8,37 @@ import (
 	"time"
 )
 
-// run takes a claimed task to its settle, and returns the hint of whoever waited behind it.
-func (h *Handle) run(ctx context.Context, t Task, settings Settings) (Hint, error) {
+// run takes a claimed task to its settle, and returns the hint of whoever waited behind it, and whether it made any call.
+func (h *Handle) run(ctx context.Context, t Task, settings Settings) (next Hint, called bool, err error) {
 	d, err := DecodeDoc(t.Doc)
 	if err != nil {
-		return h.settle(ctx, t.finish(Stopped, "its document cannot be read", h.Now()), d, nil, settings)
+		next, err = h.settle(ctx, t.finish(Stopped, "its document cannot be read", h.Now()), d, nil, settings)
+		return next, false, err
 	}
 	if ended, yes := h.endsWithoutCall(t, d); yes {
-		return h.settle(ctx, ended, d, nil, settings)
+		next, err = h.settle(ctx, ended, d, nil, settings)
+		return next, false, err
 	}
 	if !h.await(ctx, t.DueAt) {
-		return h.settle(ctx, t, d, nil, settings)
+		next, err = h.settle(ctx, t, d, nil, settings)
+		return next, false, err
 	}
 	if len(d.Targets) > 1 {
 		return h.sendAll(ctx, t, d, settings)
 	}
 	var events []Event
-	change, answer := h.send(ctx, t, d, 0, &events)
+	change, answer := h.send(ctx, t, d, 0, settings.circuit(), &events)
 	var answers []*Answer
 	if d.OnFailure != nil || d.OnSuccess != nil {
 		answers = []*Answer{answer}
 	}
-	return h.settle(ctx, change(t), d, answers, settings, events...)
+	next, err = h.settle(ctx, change(t), d, answers, settings, events...)
+	return next, answer != nil, err
 }
 
 // send makes the call to the task's i-th target, if it may be made. It returns what the task becomes by it,
 // and the answer, nil where no call was made. What somebody is to be told of it is added to events by change.
-func (h *Handle) send(ctx context.Context, t Task, d Doc, i int, events *[]Event) (change func(Task) Task, answer *Answer) {
+func (h *Handle) send(ctx context.Context, t Task, d Doc, i int, s CircuitSettings, events *[]Event) (change func(Task) Task, answer *Answer) {
 	c := newCall(t, d, i)
 	if state, reason, no := h.refuses(c, d, i); no {
 		return func(t Task) Task { return t.ends(d, i, state, reason, h.Now()) }, nil
@@ -54,9 +58,22 @@ func (h *Handle) send(ctx context.Context, t Task, d Doc, i int, events *[]Event
 		}
 		return func(t Task) Task { return t }, nil // too late for this lease: the next one sends it
 	}
+	from, probe := origin(c.Doc.URI), false
+	if h.Circuits != nil {
+		var circuit Circuit
+		var waits bool
+		circuit, waits, probe = h.Circuits.ask(ctx, s, from, c.Timeout)
+		at := circuit.later(s, sent, h.Chance())
+		if _, ok := t.waiting(d, i, circuit, at, sent); waits && ok {
+			return func(t Task) Task { t, _ = t.waiting(d, i, circuit, at, sent); return t }, nil
+		}
+	}
 	calling, cancel := context.WithTimeout(ctx, c.Timeout)
 	a := h.Send(calling, c)
 	cancel()
+	if h.Circuits != nil && !a.Unsent {
+		h.Circuits.tell(ctx, s, from, c.failed(a), probe, a.describe())
+	}
 	took := max(0, h.Now().Sub(sent)).Round(time.Millisecond)
 	return func(t Task) Task {
 		t, outcome := Decide(t, d, i, a, roundUp(sent), took, h.Chance())

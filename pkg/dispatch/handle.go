@@ -20,6 +20,8 @@ type Handle struct {
 	// Admit says whether a call may be made now; done is called after it. A call that is not admitted is
 	// put back for a moment, and counts as nothing. nil admits all.
 	Admit func(ctx context.Context, c Call) (done func(), ok bool)
+	// Circuits keep calls from receivers that fail again and again; nil: none does.
+	Circuits *Circuits
 	// Rule says whether a task's rule lets it be sent; nil: no rule can be evaluated.
 	Rule func(rule string, c Call) (bool, error)
 	// Notify is told, beside the log, of final failures and of the n-th failed attempt, once that is
@@ -103,7 +105,7 @@ func (h *Handle) Claim(ctx context.Context, hints []Hint) (claimed []Claimed, al
 
 // RunClaimed runs a claimed task, and after it those that its group's turn comes to, as Run does.
 func (h *Handle) RunClaimed(ctx context.Context, c Claimed) error {
-	next, err := h.runIn(ctx, c.task, "", c.settings)
+	next, _, err := h.runIn(ctx, c.task, "", c.settings)
 	return errors.Join(err, h.follow(ctx, next))
 }
 
@@ -127,14 +129,14 @@ func (h *Handle) one(ctx context.Context, hint Hint, settings Settings) (Hint, e
 	if q.Paused && !h.isExpired(ctx, hint.ID) {
 		return Hint{}, nil // its time comes when the queue goes on
 	}
-	began := false
+	called := false
 	if q.Limited() && !q.Paused {
 		limits := limiter{h.Store, h.Now}
 		if ok, err := limits.take(ctx, hint.Queue, q, token); err != nil || !ok {
 			return Hint{}, err
 		}
 		defer func() {
-			if err := limits.done(context.WithoutCancel(ctx), hint.Queue, token, began); err != nil {
+			if err := limits.done(context.WithoutCancel(ctx), hint.Queue, token, called); err != nil {
 				h.Log.LogAttrs(ctx, slog.LevelWarn, "a limit was not given back; it ends by itself", slog.String("queue", hint.Queue), slog.Any("error", err))
 			}
 		}()
@@ -143,23 +145,23 @@ func (h *Handle) one(ctx context.Context, hint Hint, settings Settings) (Hint, e
 	if r.Err != nil {
 		return Hint{}, h.refused(ctx, hint.ID, r)
 	}
-	began = true
 	if q.InFlight > 0 && r.Task.Until.After(h.Now().Add(holdTime)) {
 		if err := (limiter{h.Store, h.Now}).extend(ctx, hint.Queue, token, r.Task.Until); err != nil {
 			return Hint{}, err // the lease lapses, and is counted: better than more calls than allowed
 		}
 	}
-	return h.runIn(ctx, r.Task, hint.Queue, settings)
+	next, called, err := h.runIn(ctx, r.Task, hint.Queue, settings)
+	return next, err
 }
 
 // runIn runs a claimed task if what its queue asks for was asked: a hint may have named another queue. If
 // not, the claim is given back and the result is the right hint.
-func (h *Handle) runIn(ctx context.Context, t Task, asked string, settings Settings) (Hint, error) {
+func (h *Handle) runIn(ctx context.Context, t Task, asked string, settings Settings) (next Hint, called bool, err error) {
 	if t.Queue == asked || settings.Queues[t.Queue].plain() {
 		return h.run(ctx, t, settings)
 	}
-	_, err := h.settle(ctx, t, Doc{}, nil, settings)
-	return t.Hint(), err
+	_, err = h.settle(ctx, t, Doc{}, nil, settings)
+	return t.Hint(), false, err
 }
 
 // isExpired reports whether a task has come to its end: it then ends with its reason in a paused queue too.
@@ -175,6 +177,9 @@ func (h *Handle) claim(ctx context.Context, ids []string, token string) []Result
 	}
 	ctx, cancel := context.WithTimeout(ctx, claimTime)
 	defer cancel()
+	if h.Circuits != nil {
+		h.Circuits.refresh(ctx) // meanwhile
+	}
 	return h.Store.Claim(ctx, ids, Lease{Token: token, At: h.Now(), Left: left})
 }
 

@@ -14,8 +14,9 @@ const recordTime = 5 * time.Second
 // flight is the calls of one lease to several targets. What one of them brings is recorded while others are
 // still under way: it is done, whatever becomes of them and of this process.
 type flight struct {
-	handle *Handle
-	doc    Doc
+	handle  *Handle
+	doc     Doc
+	circuit CircuitSettings
 
 	mu      sync.Mutex
 	task    Task
@@ -32,12 +33,13 @@ type flight struct {
 
 // sendAll makes the calls whose time has come, and those whose time comes while others are under way, side by
 // side; it settles when all are over.
-func (h *Handle) sendAll(ctx context.Context, t Task, d Doc, settings Settings) (Hint, error) {
+func (h *Handle) sendAll(ctx context.Context, t Task, d Doc, settings Settings) (next Hint, called bool, err error) {
 	due := t.open(d, h.Now())
 	if len(due) == 0 {
-		return h.settle(ctx, t.sum(d), d, nil, settings)
+		next, err = h.settle(ctx, t.sum(d), d, nil, settings)
+		return next, false, err
 	}
-	f := &flight{handle: h, doc: d, task: t, left: len(due), over: make(chan struct{}), writing: make(chan struct{}, 1), answers: make([]*Answer, len(d.Targets))}
+	f := &flight{handle: h, doc: d, circuit: settings.circuit(), task: t, left: len(due), over: make(chan struct{}), writing: make(chan struct{}, 1), answers: make([]*Answer, len(d.Targets))}
 	var wg sync.WaitGroup
 	for i := range d.Targets {
 		wg.Go(func() {
@@ -47,7 +49,9 @@ func (h *Handle) sendAll(ctx context.Context, t Task, d Doc, settings Settings) 
 		})
 	}
 	wg.Wait()
-	return h.settle(ctx, f.task, d, f.answers, settings, f.events...)
+	called = slices.ContainsFunc(f.answers, func(a *Answer) bool { return a != nil })
+	next, err = h.settle(ctx, f.task, d, f.answers, settings, f.events...)
+	return next, called, err
 }
 
 // turn waits for the i-th target's time, and reports whether it is to be called then by this lease: others are
@@ -84,7 +88,7 @@ func (f *flight) send(ctx context.Context, i int) {
 	f.mu.Lock()
 	t := f.task
 	f.mu.Unlock()
-	change, answer := f.handle.send(ctx, t, f.doc, i, &f.events)
+	change, answer := f.handle.send(ctx, t, f.doc, i, f.circuit, &f.events)
 	f.mu.Lock()
 	f.task = change(f.task)
 	if answer != nil {

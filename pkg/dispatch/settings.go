@@ -20,6 +20,8 @@ type Settings struct {
 	Queues map[string]QueueSettings `json:"queues"`           // by name: 1–64 characters of a-z 0-9 _ -
 	Routes map[string]Route         `json:"routes,omitempty"` // by type; "invoice.*" is for all that begin with "invoice."
 	Redact []string                 `json:"redact,omitempty"` // headers whose values nobody is shown, besides those whose names say so
+
+	Circuit *CircuitSettings `json:"circuit,omitempty"` // when calls to a receiver that fails are held back; nil: as by default
 }
 
 // QueueSettings are one queue's.
@@ -73,8 +75,9 @@ func ParseSettings(input []byte, checkRule func(rule string) error) (Settings, e
 		return s, p.faults.err()
 	}
 	if o, ok := readObject(jsontext.Value(input), "", &p.faults); ok {
-		o.only("queues", "routes", "redact")
+		o.only("queues", "routes", "redact", "circuit")
 		s.Redact = redact(o)
+		s.Circuit = circuitSettings(o)
 		if o.has("routes") {
 			s.Routes = p.routes(o)
 		}
@@ -144,6 +147,28 @@ func queueSettings(q object) QueueSettings {
 	return s
 }
 
+// circuitSettings reads when calls to a receiver that fails are held back.
+func circuitSettings(o object) *CircuitSettings {
+	if !o.has("circuit") {
+		return nil
+	}
+	c, ok := readObject(o.fields["circuit"], o.pointer.AppendToken("circuit"), o.faults)
+	if !ok {
+		return nil
+	}
+	c.only("failures", "interval")
+	usual := defaultCircuit()
+	return &CircuitSettings{Failures: c.integer("failures", usual.Failures, 0, 1000), Interval: c.integer("interval", usual.Interval, 5, 3600)}
+}
+
+// circuit returns when calls to a receiver that fails are held back.
+func (s Settings) circuit() CircuitSettings {
+	if s.Circuit == nil {
+		return defaultCircuit()
+	}
+	return *s.Circuit
+}
+
 func (s Settings) withDefaults() Settings {
 	if s.Queues == nil {
 		s.Queues = map[string]QueueSettings{}
@@ -151,6 +176,8 @@ func (s Settings) withDefaults() Settings {
 	if _, ok := s.Queues[DefaultQueue]; !ok {
 		s.Queues[DefaultQueue] = QueueSettings{Lanes: 1}
 	}
+	circuit := s.circuit()
+	s.Circuit = &circuit
 	return s
 }
 

@@ -14,6 +14,7 @@ type Sweep struct {
 	Stack            string  `json:"Stack"`
 	OldestDueSeconds float64 `json:"OldestDueSeconds"` // how long the oldest task that was handed over had been due; 0 if none was
 	HandedOver       int     `json:"HandedOver"`       // hints
+	OpenCircuits     int     `json:"OpenCircuits"`     // receivers that fail, whose tasks wait
 }
 
 type line struct {
@@ -40,7 +41,7 @@ func (s Sweep) Write(w io.Writer, now time.Time) error {
 		AWS: header{now.UnixMilli(), []directive{{
 			Namespace:  "Dispatch",
 			Dimensions: [][]string{{"Stack"}},
-			Metrics:    []definition{{"OldestDueSeconds", "Seconds"}, {"HandedOver", "Count"}},
+			Metrics:    []definition{{"OldestDueSeconds", "Seconds"}, {"HandedOver", "Count"}, {"OpenCircuits", "Count"}},
 		}}},
 		Sweep: s,
 	})

@@ -77,7 +77,7 @@ func TestGuide(t *testing.T) {
 			t.Errorf("%s: parser %v, schema %v:\n%s", kind, faults, invalid, block)
 		}
 	}
-	if found["task"] < 12 || found["settings"] != 3 || found["answer"] != 2 || found["callback"] != 2 || found["event"] != 2 {
+	if found["task"] < 12 || found["settings"] != 4 || found["answer"] != 2 || found["callback"] != 2 || found["event"] != 2 {
 		t.Errorf("blocks: %v", found)
 	}
 }

@@ -88,6 +88,7 @@ func New(o Options) *Engine {
 	e.Editor = &dispatch.Editor{Store: o.Store, Settings: e.Settings, Invoke: e.Offer, Retention: o.Retention, Now: o.Now}
 	e.handle = &dispatch.Handle{
 		Store: handing{o.Store, e.successors}, Settings: e.Settings, Send: o.Send, Admit: e.admission.admit, Rule: rule.Allows, Notify: o.Notify,
+		Circuits:  &dispatch.Circuits{Store: o.Store, Now: o.Now, Age: settingsAge, Log: o.Log},
 		Retention: o.Retention, Now: o.Now, Token: rand.Text, Chance: mathrand.Float64, Log: o.Log,
 	}
 	e.Enqueue = &dispatch.Enqueue{

@@ -86,6 +86,8 @@ func scheduled(ctx context.Context, store dispatch.Store, settings dispatch.Sett
 		for _, p := range t.Progress {
 			switch n := len(p.Last); {
 			case p.State != "" || p.WaitingSince.IsZero():
+			case dispatch.HeldBack(p):
+				say("its receiver fails: %s", p.Error)
 			case n > 0 && p.Last[n-1].Status == 0: // a wait without an answer: nothing was sent
 				say("it cannot be sent (%s), and waits since %s", p.Error, instant(p.WaitingSince))
 			default:

@@ -35,6 +35,9 @@ func TestWaits(t *testing.T) {
 			t.DueAt = at(5)
 			t.Progress = []dispatch.Progress{{WaitingSince: at(-60), Error: "no AWS credentials", Last: []dispatch.Attempt{{At: at(-60), Status: 425}, {At: at(0)}}}}
 		}, []string{"it cannot be sent (no AWS credentials), and waits since 2026-01-31T11:00:00Z"}, "not yet"},
+		{"its receiver fails", func(t *dispatch.Task) {
+			t.DueAt, t.Progress = at(5), []dispatch.Progress{{WaitingSince: at(-60), Error: "circuit open since 2026-01-31T11:00:00Z: status 503"}}
+		}, []string{"not due until", "its receiver fails: circuit open since 2026-01-31T11:00:00Z: status 503"}, "not yet"},
 		{"held", func(t *dispatch.Task) { t.State = dispatch.Held }, []string{"waits for a person"}, ""},
 		{"leased", func(t *dispatch.Task) { t.Lease, t.Until = "x", at(1) }, []string{"leased until 2026-01-31T12:01:00Z"}, ""},
 		{"lapsed", func(t *dispatch.Task) { t.Lease, t.Until = "x", at(-1) }, []string{"lapsed at 2026-01-31T11:59:00Z", "is a sweep running?"}, ""},

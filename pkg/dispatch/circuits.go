@@ -1,0 +1,239 @@
+package dispatch
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// Circuits keep tasks from an origin that fails again and again: its circuit is open, its tasks wait without spending
+// attempts, and one call at a time tries it. Any answer that is no failure closes it. A failure is a call without an
+// answer, or one with a status from 500 to 599 that the task does not name. What is open is a document that all handles
+// share; a process counts the failures that it has seen itself. Nothing depends on it: where the document cannot be read
+// or written, calls are made.
+type Circuits struct {
+	Store Store
+	Now   func() time.Time
+	Age   time.Duration // how late it may learn of what others have seen
+	Log   *slog.Logger
+
+	mu       sync.Mutex
+	failures map[string]failing // by origin
+	open     map[string]Circuit // by origin
+	read     time.Time          // when open was read
+	reading  chan struct{}      // closed when a read that is under way is over; nil: there is none
+}
+
+// failing is what a process has seen of an origin: calls that failed, none between them that did not.
+type failing struct {
+	inARow int
+	last   time.Time
+}
+
+const (
+	// inARow is how long after a failure the next one still counts as in a row.
+	inARow = 10 * time.Minute
+	// circuitTime bounds a read or change of the document.
+	circuitTime = 3 * time.Second
+	// maxCircuits are open at once at most: the document stays small.
+	maxCircuits = 100
+)
+
+// refresh begins to read what others have seen, if that was long ago. It waits for nothing.
+func (c *Circuits) refresh(ctx context.Context) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now := c.Now(); c.reading != nil || !c.read.IsZero() && now.Sub(c.read) < c.Age {
+		return
+	}
+	over := make(chan struct{})
+	c.reading = over
+	go func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), circuitTime)
+		defer cancel()
+		open, _, err := loadCircuits(ctx, c.Store)
+		if err != nil {
+			c.Log.LogAttrs(ctx, slog.LevelWarn, "the circuits were not read; those known stay", slog.Any("error", err))
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if err == nil {
+			c.open = open
+		}
+		c.read, c.reading = c.Now(), nil
+		close(over)
+	}()
+}
+
+// known returns the origin's circuit, if it is open.
+func (c *Circuits) known(ctx context.Context, origin string) (Circuit, bool) {
+	c.refresh(ctx)
+	c.mu.Lock()
+	reading := c.reading
+	c.mu.Unlock()
+	if reading != nil {
+		<-reading
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	circuit, open := c.open[origin]
+	return circuit, open
+}
+
+// ask says whether the call may be made: not while the origin's circuit is open, unless it is the one that tries it.
+func (c *Circuits) ask(ctx context.Context, s CircuitSettings, origin string, timeout time.Duration) (circuit Circuit, waits, probe bool) {
+	if s.Failures == 0 {
+		return Circuit{}, false, false
+	}
+	circuit, open := c.known(ctx, origin)
+	switch {
+	case !open:
+		return Circuit{}, false, false
+	case c.Now().Before(circuit.ProbeAt) || !c.reserve(origin, circuit, timeout):
+		return circuit, true, false
+	}
+	var mine, closed bool
+	err := c.change(ctx, func(open map[string]Circuit) bool {
+		now, ok := open[origin]
+		closed, mine = !ok, ok && !c.Now().Before(now.ProbeAt)
+		if mine {
+			now.ProbeAt = c.Now().Add(timeout + s.wait(now.Tries))
+			open[origin] = now
+		}
+		return mine
+	})
+	return circuit, !mine && !closed && err == nil, mine && err == nil
+}
+
+// reserve makes others of this process wait while one asks for the right to try the origin.
+func (c *Circuits) reserve(origin string, seen Circuit, timeout time.Duration) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	circuit, open := c.open[origin]
+	if !open || !circuit.ProbeAt.Equal(seen.ProbeAt) {
+		return false
+	}
+	circuit.ProbeAt = c.Now().Add(timeout)
+	c.open[origin] = circuit
+	return true
+}
+
+// tell takes in what came of a call; probe says that it was made to try the origin.
+func (c *Circuits) tell(ctx context.Context, s CircuitSettings, origin string, failed, probe bool, problem string) {
+	if s.Failures == 0 {
+		return
+	}
+	c.mu.Lock()
+	_, open := c.open[origin]
+	switch {
+	case !failed:
+		delete(c.failures, origin)
+	case !open:
+		open = c.count(origin) >= s.Failures
+		failed = open
+		probe = false
+	}
+	c.mu.Unlock()
+	var err error
+	switch {
+	case !open:
+		return
+	case !failed:
+		err = c.close(ctx, origin)
+	default:
+		err = c.fail(ctx, s, origin, probe, problem)
+	}
+	if err != nil {
+		c.Log.LogAttrs(ctx, slog.LevelWarn, "a circuit was not changed", slog.String("origin", origin), slog.Any("error", err))
+	}
+}
+
+// count notes a failure and returns how many there were in a row.
+func (c *Circuits) count(origin string) int {
+	now := c.Now()
+	f := c.failures[origin]
+	if now.Sub(f.last) > inARow {
+		f.inARow = 0
+	}
+	if c.failures == nil || len(c.failures) >= 100*maxCircuits {
+		c.failures = map[string]failing{}
+	}
+	c.failures[origin] = failing{f.inARow + 1, now}
+	return f.inARow + 1
+}
+
+func (c *Circuits) close(ctx context.Context, origin string) error {
+	closed := false
+	err := c.change(ctx, func(open map[string]Circuit) bool {
+		_, closed = open[origin]
+		delete(open, origin)
+		return closed
+	})
+	if closed && err == nil {
+		c.Log.LogAttrs(ctx, slog.LevelWarn, "circuit closed: the receiver answers", slog.String("origin", origin))
+	}
+	return err
+}
+
+// fail opens a circuit, or has it wait longer after a probe. Another failure is of a call that was under way.
+func (c *Circuits) fail(ctx context.Context, s CircuitSettings, origin string, probe bool, problem string) error {
+	opened := false
+	err := c.change(ctx, func(open map[string]Circuit) bool {
+		circuit, is := open[origin]
+		now := c.Now()
+		switch {
+		case is && !probe, !is && len(open) >= maxCircuits:
+			return false
+		case is:
+			circuit.Tries++
+		default:
+			circuit.Since = now.UTC()
+		}
+		opened = !is
+		circuit.ProbeAt, circuit.Error = now.Add(s.wait(circuit.Tries)).UTC(), Shorten(problem)
+		open[origin] = circuit
+		return true
+	})
+	if opened && err == nil {
+		c.Log.LogAttrs(ctx, slog.LevelError, "circuit opened: the receiver fails", slog.String("origin", origin), slog.String("error", problem))
+	}
+	return err
+}
+
+// change reads the open circuits, lets edit change them and writes them if edit says so, again where another was faster.
+func (c *Circuits) change(ctx context.Context, edit func(map[string]Circuit) bool) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), circuitTime)
+	defer cancel()
+	for {
+		open, version, err := loadCircuits(ctx, c.Store)
+		if err != nil {
+			return err
+		}
+		if edit(open) {
+			var body []byte
+			if body, err = json.Marshal(open); err == nil {
+				err = c.Store.Save(ctx, Document{Name: CircuitsName, Version: version + 1, Body: body})
+			}
+		}
+		if err == nil {
+			c.mu.Lock()
+			c.open, c.read = maps.Clone(open), c.Now()
+			c.mu.Unlock()
+			return nil
+		}
+		if !errors.Is(err, ErrConflict) {
+			return fmt.Errorf("writing the circuits: %w", err)
+		}
+		select {
+		case <-time.After(time.Duration(rand.Int64N(int64(20 * time.Millisecond)))):
+		case <-ctx.Done():
+			return fmt.Errorf("writing the circuits: %w", ctx.Err())
+		}
+	}
+}
