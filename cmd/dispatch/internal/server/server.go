@@ -57,6 +57,7 @@ type Server struct {
 	client   *http.Client
 	keys     *keys
 	secrets  *secretfile.Folder // nil: there are none
+	checkURI func(uri string) error
 }
 
 const (
@@ -104,6 +105,7 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	}
 	reach := egress.Options{AllowedNetworks: o.Networks, AllowedPorts: o.Ports, Workers: o.Workers}
 	s.client = egress.New(reach)
+	s.checkURI = dispatch.URICheck(len(o.Networks) > 0, egress.NewCheck(reach))
 	var checkSecret func(name string) error
 	if o.Secrets != "" {
 		if s.secrets, err = secretfile.Open(o.Secrets); err != nil {
@@ -121,7 +123,7 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 
 // send makes a call, signed with the keys that are in force when it begins.
 func (s *Server) send(ctx context.Context, c dispatch.Call) dispatch.Answer {
-	http := target.HTTP{Client: s.client, Signer: s.keys.signer()}
+	http := target.HTTP{Client: s.client, Signer: s.keys.signer(), CheckURI: s.checkURI}
 	if s.secrets != nil {
 		http.Secret = s.secrets.Value
 	}
