@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,6 +57,8 @@ func (s serveCommand) Validate() error {
 		return fmt.Errorf("--grace must not be negative")
 	case s.PublicOnly && len(s.AllowNetwork) > 0:
 		return fmt.Errorf("--public-only and --allow-network exclude each other")
+	case slices.ContainsFunc(s.Host, func(name string) bool { return name == "" || strings.ContainsAny(name, ":/") }):
+		return fmt.Errorf("--host is a name, without a scheme and a port")
 	case s.Token != "" && s.TokenFile != "":
 		return fmt.Errorf("--token or DISPATCH_TOKEN, and --token-file exclude each other")
 	case s.Unsigned && s.Key != "":

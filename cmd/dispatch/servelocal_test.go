@@ -88,6 +88,8 @@ func TestServeRefuses(t *testing.T) {
 		{"--tls-cert cert.pem --tls-key none.pem", 1, "no such file"},
 		{"--tls-cert cert.pem --tls-key open/key.pem", 1, others},
 		{"--tls-cert cert.pem --tls-key token", 1, "failed to find any PEM data"},
+		{"--host https://dispatch.example", 2, "without a scheme and a port"},
+		{"--host dispatch.example:8700", 2, "without a scheme and a port"},
 		{"--db open/a.db", 1, others},
 		{"--db sticky/a.db", 1, others},
 		{"--db linked.db", 1, others},

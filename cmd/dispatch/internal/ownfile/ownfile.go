@@ -44,6 +44,9 @@ func Keep(path string) (changed bool, err error) {
 	return true, nil
 }
 
+// Check says why a file that is read cannot be trusted, where nothing is known of its folder.
+func Check(info fs.FileInfo) error { return check(info.Name(), info) }
+
 // CheckGiven says why a file that is only read, or a folder of such files, cannot be trusted: others may change it, or put
 // another in its place. It reports whether others may read it.
 func CheckGiven(path string) (readable bool, err error) {
