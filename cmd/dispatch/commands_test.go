@@ -72,7 +72,7 @@ func TestCommands(t *testing.T) {
 		{"apply no file", "settings apply nope.json", "", 2, "", "nope.json"},
 		{"enqueue for the new queue", "enqueue", `{"id": "m", "uri": "https://a.example/", "delay": 9, "queue": "mail"}`, 0, "m  scheduled", ""},
 		{"list a queue", "list --queue mail --state scheduled", "", 0, "mail", ""},
-		{"serve beyond loopback", "serve --listen 0.0.0.0:0", "", 1, "", "token"},
+		{"serve beyond loopback", "serve --listen 0.0.0.0:0", "", 2, "", "needs a token"},
 		{"serve with too many workers", "serve --workers 100000", "", 2, "", "--workers"},
 		{"serve what excludes each other", "serve --public-only --allow-network 10.0.0.0/8", "", 2, "", "exclude"},
 		{"serve unsigned and signed", "serve --unsigned --signing both", "", 2, "", "exclude"},

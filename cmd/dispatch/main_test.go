@@ -130,7 +130,7 @@ func (l *tail) Write(b []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.text.Write(b)
-	at := regexp.MustCompile(`(?m)^dispatch: .* on (http://[0-9.:]+)$`).FindSubmatch(l.text.Bytes())
+	at := regexp.MustCompile(`(?m)^dispatch: .* on (https?://[0-9.:\[\]]+)$`).FindSubmatch(l.text.Bytes())
 	if at != nil && !l.done {
 		l.done = true
 		l.found <- string(at[1])

@@ -2,13 +2,17 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
 	"os"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"time"
 
+	"example.com/dispatch/cmd/dispatch/internal/ownfile"
 	"example.com/dispatch/cmd/dispatch/internal/server"
 	"example.com/dispatch/pkg/dispatch"
 	"example.com/dispatch/pkg/dispatch/egress"
@@ -17,8 +21,13 @@ import (
 
 type serveCommand struct {
 	DB     string `default:"dispatch.db" type:"path" help:"The SQLite file, created if absent (${default})."`
-	Listen string `default:"127.0.0.1:8700" help:"Where to listen (${default}). Beyond loopback, --token is needed."`
-	Token  string `env:"DISPATCH_TOKEN" help:"The bearer token that callers must show."`
+	Listen string `default:"127.0.0.1:8700" help:"Where to listen (${default}). Beyond loopback, a token is needed."`
+	Token  string `env:"DISPATCH_TOKEN" help:"The bearer token that callers must show. Other users of the machine see arguments: better set the variable, or --token-file."`
+
+	TokenFile string   `type:"path" placeholder:"FILE" help:"A file that holds the token, in its only line."`
+	Host      []string `placeholder:"NAME" help:"A name that callers may call the server by. Otherwise, on loopback, localhost and its addresses; beyond, any."`
+	TLSCert   string   `name:"tls-cert" type:"path" placeholder:"FILE" help:"Serve https with this certificate and what leads up to its authority, PEM. A changed file is taken up."`
+	TLSKey    string   `name:"tls-key" type:"path" placeholder:"FILE" help:"The key of the certificate, PEM."`
 
 	PublicOnly   bool           `help:"Call public addresses only, over https: not even loopback."`
 	AllowNetwork []netip.Prefix `placeholder:"CIDR" help:"A network to call besides public addresses and loopback, over plain http too."`
@@ -48,6 +57,10 @@ func (s serveCommand) Validate() error {
 		return fmt.Errorf("--grace must not be negative")
 	case s.PublicOnly && len(s.AllowNetwork) > 0:
 		return fmt.Errorf("--public-only and --allow-network exclude each other")
+	case slices.ContainsFunc(s.Host, func(name string) bool { return name == "" || strings.ContainsAny(name, ":/") }):
+		return fmt.Errorf("--host is a name, without a scheme and a port")
+	case s.Token != "" && s.TokenFile != "":
+		return fmt.Errorf("--token or DISPATCH_TOKEN, and --token-file exclude each other")
 	case s.Unsigned && s.Key != "":
 		return fmt.Errorf("--unsigned and --key exclude each other")
 	case s.Unsigned && s.Signing != signature.JWT:
@@ -68,14 +81,21 @@ func (s serveCommand) Run(ctx context.Context, c console) error {
 		debug.SetGCPercent(gcPercent)
 	}
 	log := slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: s.LogLevel}))
+	token, err := s.token()
+	if err != nil {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
 	o := server.Options{
-		DB: s.DB, Listen: s.Listen, Token: s.Token, Key: s.Key, Unsigned: s.Unsigned, Issuer: s.Issuer, Signing: s.Signing,
+		DB: s.DB, Listen: s.Listen, Token: token, Hosts: s.Host, TLSCert: s.TLSCert, TLSKey: s.TLSKey, Key: s.Key, Unsigned: s.Unsigned, Issuer: s.Issuer, Signing: s.Signing,
 		Networks: s.networks(), Ports: s.AllowPort, Secrets: s.Secrets, Workers: s.Workers, Retention: s.Retention, Grace: s.Grace, Log: log,
 	}
 	if err := s.apply(ctx, &o); err != nil {
 		return fmt.Errorf("starting the server: %w", err)
 	}
 	started, err := server.Start(ctx, o)
+	if errors.Is(err, server.ErrToken) || errors.Is(err, server.ErrHalfTLS) {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
 	if err != nil {
 		return fmt.Errorf("starting the server: %w", err)
 	}
@@ -85,6 +105,25 @@ func (s serveCommand) Run(ctx context.Context, c console) error {
 	}
 	fmt.Fprintln(c.err, "dispatch: stopped")
 	return nil
+}
+
+// token returns what callers must show, "" for nothing.
+func (s serveCommand) token() (string, error) {
+	if s.TokenFile == "" {
+		return s.Token, nil
+	}
+	if _, err := ownfile.CheckGiven(s.TokenFile); err != nil {
+		return "", fmt.Errorf("reading the token: %w", err)
+	}
+	text, err := os.ReadFile(s.TokenFile)
+	if err != nil {
+		return "", fmt.Errorf("reading the token: %w", err)
+	}
+	token := strings.TrimRight(string(text), "\r\n")
+	if token == "" || strings.ContainsAny(token, "\r\n") {
+		return "", fmt.Errorf("reading the token: %s does not hold one line", s.TokenFile)
+	}
+	return token, nil
 }
 
 // networks are those that may be called besides public addresses.

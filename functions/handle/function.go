@@ -38,6 +38,8 @@ type function struct {
 	aws    *target.AWS
 	signer func(context.Context) (*signature.Signer, error)
 	secret func(ctx context.Context, name string) (string, error) // what a header says that is a secret; nil: there are none
+
+	checkURI func(uri string) error // says why a redirect does not lead there
 }
 
 // Invoke implements lambda.Handler.
@@ -53,7 +55,8 @@ func (f *function) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 		return nil, wiring.Failure(noSigningKey, err.Error())
 	}
 	verb := f.verb
-	verb.Send = target.Sender{HTTP: target.HTTP{Client: f.client, Signer: signer, Secret: f.secret, Now: f.verb.Now}, AWS: f.aws}.Send
+	http := target.HTTP{Client: f.client, Signer: signer, Secret: f.secret, CheckURI: f.checkURI, Now: f.verb.Now}
+	verb.Send = target.Sender{HTTP: http, AWS: f.aws}.Send
 	if err := verb.Run(ctx, e.Hints); err != nil {
 		return nil, wiring.Failure(handleFailed, err.Error())
 	}

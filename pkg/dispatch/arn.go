@@ -114,6 +114,9 @@ func (p *parser) arn(o object, d *Doc) {
 	if len(d.Headers) > 0 {
 		o.fault("headers", "do not go with an ARN: nothing carries them; put them into the body")
 	}
+	if d.Redirects > 0 {
+		o.fault("redirects", "does not go with an ARN: AWS's services are called where they are")
+	}
 	for _, name := range []string{"successCodes", "successCode"} {
 		if o.has(name) {
 			o.fault(name, "does not go with an ARN: AWS's own status says nothing of the work; a function fails, or answers with a Dispatch-Outcome")

@@ -87,7 +87,7 @@ func (p *parser) callback(o object, name string) *Callback {
 	if !ok {
 		return nil
 	}
-	r.only("method", "uri", "headers", "format", "successCodes", "stopCodes", "waitCodes", "attempts", "httpTimeout", "queue", "lifetime")
+	r.only("method", "uri", "headers", "format", "redirects", "successCodes", "stopCodes", "waitCodes", "attempts", "httpTimeout", "queue", "lifetime")
 	c := &Callback{Queue: p.queue(r)}
 	defaults := p.settings.Queues[c.Queue].Defaults
 	c.Doc.HTTPTimeout = r.integer("httpTimeout", orElse(defaults.HTTPTimeout, DefaultHTTPTimeout), 1, MaxHTTPTimeout)

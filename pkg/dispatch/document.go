@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -26,7 +27,8 @@ type Doc struct {
 	StopCodes    Codes    `json:"stopCodes,omitempty"`
 	WaitCodes    Codes    `json:"waitCodes,omitempty"`
 	Attempts     Attempts `json:"attempts,omitzero"`
-	HTTPTimeout  int      `json:"httpTimeout"` // seconds, 1–600; the longest of its targets
+	HTTPTimeout  int      `json:"httpTimeout"`         // seconds, 1–600; the longest of its targets
+	Redirects    int      `json:"redirects,omitempty"` // that one attempt follows, 0–5
 
 	FirstDueAt time.Time `json:"dueAt"`             // of the first run
 	ExpireAt   time.Time `json:"expireAt,omitzero"` // of the first run
@@ -53,7 +55,8 @@ type Target struct {
 	StopCodes    Codes    `json:"stopCodes,omitempty"`
 	WaitCodes    Codes    `json:"waitCodes,omitempty"`
 	Attempts     Attempts `json:"attempts"`
-	HTTPTimeout  int      `json:"httpTimeout"` // seconds, 1–600
+	HTTPTimeout  int      `json:"httpTimeout"`         // seconds, 1–600
+	Redirects    int      `json:"redirects,omitempty"` // that one attempt follows, 0–5
 }
 
 // GroupPolicy says what becomes of a group whose head ends badly.
@@ -100,6 +103,7 @@ const (
 	DefaultLimit       = 1440    // attempts of a task that does not expire: a day of minutes
 	MaxInterval        = 1209600 // seconds: 14 days
 	MaxHTTPTimeout     = 600     // seconds: leaves a Lambda function time to settle
+	MaxRedirects       = 5       // of one attempt
 	MaxWaiting         = 14 * 24 * time.Hour
 	MaxLapses          = 10
 	DefaultNotify      = 5             // failed attempts
@@ -152,20 +156,25 @@ func (d Doc) To(i int) Doc {
 	t := d.Targets[i]
 	d.Method, d.URI, d.Headers, d.Format, d.Sender = t.Method, t.URI, t.Headers, t.Format, t.Sender
 	d.SuccessCodes, d.StopCodes, d.WaitCodes, d.Attempts, d.HTTPTimeout = t.SuccessCodes, t.StopCodes, t.WaitCodes, t.Attempts, t.HTTPTimeout
+	d.Redirects = t.Redirects
 	return d
 }
 
 // version returns the least version of the row's format whose code knows all that is asked.
 func (d Doc) version() int {
+	v := 1
 	if len(d.Targets) > 0 || IsARN(d.URI) {
-		return 2
+		v = 2
+	}
+	if d.Redirects > 0 || slices.ContainsFunc(d.Targets, func(t Target) bool { return t.Redirects > 0 }) {
+		v = 3
 	}
 	for _, c := range []*Callback{d.OnFailure, d.OnSuccess} {
-		if c != nil && IsARN(c.Doc.URI) {
-			return 2
+		if c != nil {
+			v = max(v, c.Doc.version())
 		}
 	}
-	return 1
+	return v
 }
 
 // EncodeDoc returns the bytes that a row keeps.

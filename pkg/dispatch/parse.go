@@ -82,7 +82,7 @@ func (p *parser) parse(input []byte) (tasks []asked, batch bool, err error) {
 }
 
 func (p *parser) task(o object) asked {
-	o.only("id", "type", "method", "uri", "headers", "body", "claims", "format", "expireAt", "lifetime", "dueAt", "delay",
+	o.only("id", "type", "method", "uri", "headers", "body", "claims", "format", "redirects", "expireAt", "lifetime", "dueAt", "delay",
 		"successCodes", "successCode", "stopCodes", "waitCodes", "attempts", "httpTimeout", "queue",
 		"group", "groupOnFailure", "identifier", "onConflict", "when", "notifyAttempts", "onFailure", "onSuccess")
 	a := asked{id: o.text("id"), queue: p.queue(o), pointer: string(o.pointer), hash: hashOf(o)}
@@ -154,6 +154,7 @@ func (p *parser) request(o object, d *Doc) {
 	if d.Format != Envelope && d.Format != Raw {
 		o.fault("format", "must be envelope or raw")
 	}
+	d.Redirects = o.integer("redirects", 0, 0, MaxRedirects)
 	if d.Method == "GET" && (o.has("body") || o.has("claims")) {
 		o.fault("method", "a GET carries no body; use POST, or put it into the uri")
 	}

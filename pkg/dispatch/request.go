@@ -14,16 +14,8 @@ const maxURI = 8192 // bytes: what receivers commonly take in a request line
 // checkURI says what is wrong with where a task goes; check, if there is one, judges the URL itself. What its name
 // resolves to is checked when it is dialled.
 func checkURI(uri string, allowHTTP bool, check func(*url.URL) error) error {
-	if len(uri) > maxURI {
-		return fmt.Errorf("is longer than %d bytes", maxURI)
-	}
-	for _, c := range []byte(uri) {
-		if c <= ' ' || c >= 0x7f {
-			return fmt.Errorf("holds the byte %#02x; escape it", c)
-		}
-	}
-	if strings.Contains(uri, `\`) {
-		return errors.New("holds a backslash, which some take for a slash; escape it")
+	if err := checkText(uri); err != nil {
+		return err
 	}
 	u, err := url.Parse(uri)
 	if err != nil {
@@ -38,8 +30,6 @@ func checkURI(uri string, allowHTTP bool, check func(*url.URL) error) error {
 		return errors.New("has no host")
 	case u.User != nil:
 		return errors.New("must not hold a user or password; use a header")
-	case strings.Contains(uri, "#"):
-		return errors.New("must not have a fragment: it is never sent")
 	}
 	if port := u.Port(); port != "" || strings.HasSuffix(u.Host, ":") {
 		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 || port[0] == '0' {
@@ -50,6 +40,44 @@ func checkURI(uri string, allowHTTP bool, check func(*url.URL) error) error {
 		return err
 	}
 	return check(u)
+}
+
+// checkText says what is wrong with the bytes of a URL, or of a reference to one.
+func checkText(uri string) error {
+	if len(uri) > maxURI {
+		return fmt.Errorf("is longer than %d bytes", maxURI)
+	}
+	for _, c := range []byte(uri) {
+		if c <= ' ' || c >= 0x7f {
+			return fmt.Errorf("holds the byte %#02x; escape it", c)
+		}
+	}
+	switch {
+	case strings.Contains(uri, `\`):
+		return errors.New("holds a backslash, which some take for a slash; escape it")
+	case strings.Contains(uri, "#"):
+		return errors.New("must not have a fragment: it is never sent")
+	}
+	return nil
+}
+
+// URICheck returns a function that says, by the rules of enqueue, why no call goes to a URL; check, if there is one, judges
+// those that are well-formed.
+func URICheck(allowHTTP bool, check func(*url.URL) error) func(uri string) error {
+	return func(uri string) error { return checkURI(uri, allowHTTP, check) }
+}
+
+// ResolveURI returns the URL that a reference, as a redirect's Location has it, names at base (RFC 3986, section 5). The
+// reference has no bytes that a task's URL may not have; the result is for an [URICheck] to judge.
+func ResolveURI(base *url.URL, reference string) (string, error) {
+	if err := checkText(reference); err != nil {
+		return "", err
+	}
+	u, err := base.Parse(reference)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" {
+		return "", errors.New("is not the URL of a receiver over https")
+	}
+	return u.String(), nil
 }
 
 // checkHost says what is wrong with a URL's host: it is an IP address as everybody writes it, or a name of letters, digits,

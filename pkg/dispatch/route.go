@@ -71,7 +71,7 @@ func (p *parser) routes(o object) map[string]Route {
 
 // typed reads a task that has a type instead of a uri: its targets are those of the type's route.
 func (p *parser) typed(o object, a *asked, defaults Defaults) {
-	for _, name := range []string{"uri", "method", "headers", "format", "successCodes", "successCode", "stopCodes", "waitCodes", "attempts", "httpTimeout"} {
+	for _, name := range []string{"uri", "method", "headers", "format", "redirects", "successCodes", "successCode", "stopCodes", "waitCodes", "attempts", "httpTimeout"} {
 		if o.has(name) {
 			o.fault(name, "does not go with type: the targets of its route have their own")
 		}
@@ -128,7 +128,7 @@ func (p *parser) targets(raw []jsontext.Value, pointer jsontext.Pointer, a asked
 }
 
 func (p *parser) target(o object, a asked, defaults Defaults) Target {
-	o.only("name", "method", "uri", "headers", "format", "sender", "when", "successCodes", "stopCodes", "waitCodes", "attempts", "httpTimeout")
+	o.only("name", "method", "uri", "headers", "format", "redirects", "sender", "when", "successCodes", "stopCodes", "waitCodes", "attempts", "httpTimeout")
 	t := Target{Name: o.text("name"), Sender: o.label("sender"), When: p.rule(o)}
 	if !o.has("name") {
 		o.fault("name", "is required: what becomes of the target is kept under it")
@@ -138,7 +138,7 @@ func (p *parser) target(o object, a asked, defaults Defaults) Target {
 	d := Doc{Body: a.doc.Body, Claims: a.doc.Claims} // which may be too large for it
 	p.request(o, &d)
 	p.codes(o, &d)
-	t.Method, t.URI, t.Headers, t.Format = d.Method, d.URI, d.Headers, d.Format
+	t.Method, t.URI, t.Headers, t.Format, t.Redirects = d.Method, d.URI, d.Headers, d.Format, d.Redirects
 	t.SuccessCodes, t.StopCodes, t.WaitCodes = d.SuccessCodes, d.StopCodes, d.WaitCodes
 	t.HTTPTimeout = o.integer("httpTimeout", orElse(defaults.HTTPTimeout, DefaultHTTPTimeout), 1, MaxHTTPTimeout)
 	t.Attempts = attempts(o.withDefault("attempts", defaults.Attempts), a.doc.FirstDueAt, a.doc.ExpireAt)

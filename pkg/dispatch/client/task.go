@@ -31,6 +31,7 @@ type Task struct {
 	WaitCodes    []string `json:"waitCodes,omitzero"`    // not yet: asked again, without counting; 425 unless given, an empty list names none
 	Attempts     Attempts `json:"attempts,omitzero"`     // how it is retried
 	HTTPTimeout  int      `json:"httpTimeout,omitempty"` // seconds for one attempt, 1–600
+	Redirects    int      `json:"redirects,omitempty"`   // that one attempt follows, 0–5
 
 	Queue          string               `json:"queue,omitempty"`          // tasks that share limits
 	Group          string               `json:"group,omitempty"`          // tasks that run one after another, in the order of their enqueue
@@ -69,6 +70,7 @@ type Callback struct {
 	Method       string          `json:"method,omitempty"` // not GET
 	Headers      map[string]any  `json:"headers,omitempty"`
 	Format       dispatch.Format `json:"format,omitempty"`
+	Redirects    int             `json:"redirects,omitempty"`
 	HTTPTimeout  int             `json:"httpTimeout,omitempty"` // seconds
 	SuccessCodes []string        `json:"successCodes,omitzero"`
 	StopCodes    []string        `json:"stopCodes,omitzero"`

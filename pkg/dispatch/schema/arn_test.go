@@ -43,14 +43,14 @@ func TestARNs(t *testing.T) {
 	for fields, ok := range map[string]bool{
 		`"method":"POST"`: true, `"method":""`: true, `"method":null`: true, `"method":"PUT"`: false, `"method":"DELETE"`: false, `"method":"GET"`: false,
 		`"headers":{}`: true, `"headers":null`: true, `"headers":{"A":"b"}`: false, `"format":"raw"`: true, `"format":"envelope"`: true,
-		`"successCodes":null`: true, `"successCodes":200`: false, `"stopCodes":[404]`: true, `"waitCodes":[429]`: true, `"httpTimeout":600`: true, `"attempts":{"limit":3}`: true,
+		`"successCodes":null`: true, `"successCodes":200`: false, `"stopCodes":[404]`: true, `"waitCodes":[429]`: true, `"httpTimeout":600`: true, `"redirects":0`: true, `"redirects":null`: true, `"redirects":1`: false, `"attempts":{"limit":3}`: true,
 	} {
 		ask(`{"uri":"`+function+`",`+fields+`}`, ok)
 		ask(`{`+uri+`,"onSuccess":{"uri":"`+machine+`",`+fields+`}}`, ok)
 	}
 	config := compile(t, schema.Settings())
 	for fields, ok := range map[string]bool{
-		``: true, `,"method":"POST"`: true, `,"method":"PUT"`: false, `,"headers":{}`: true, `,"headers":{"A":"b"}`: false, `,"successCodes":200`: false, `,"sender":"me"`: true, `,"stopCodes":404`: true,
+		``: true, `,"method":"POST"`: true, `,"method":"PUT"`: false, `,"headers":{}`: true, `,"headers":{"A":"b"}`: false, `,"successCodes":200`: false, `,"sender":"me"`: true, `,"redirects":1`: false, `,"stopCodes":404`: true,
 	} {
 		input := `{"routes":{"a":{"targets":[{"name":"a","uri":"` + machine + `"` + fields + `}]}}}`
 		if faults, err := configured(t, input), config.Validate(decode(t, input)); (faults == nil) != ok || (err == nil) != ok {

@@ -159,7 +159,7 @@ func meaning(t *testing.T, input string) string {
 
 // Some definitions stand in two files, because each must be complete in itself.
 func TestDefinitionsAreTheSameEverywhere(t *testing.T) {
-	for _, name := range []string{"attempts", "uri", "toARN", "headers", "format", "httpTimeout", "successCodes", "stopCodes", "waitCodes", "codes", "given"} {
+	for _, name := range []string{"attempts", "uri", "toARN", "headers", "format", "redirects", "httpTimeout", "successCodes", "stopCodes", "waitCodes", "codes", "given"} {
 		if a, b := read(t, schema.Task()).child("$defs", name), read(t, schema.Settings()).child("$defs", name); !reflect.DeepEqual(a, b) || a == nil {
 			t.Errorf("%s differs between task.json and settings.json", name)
 		}

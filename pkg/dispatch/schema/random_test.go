@@ -183,7 +183,7 @@ func (d drawer) object(n node) string {
 }
 
 // targets are the fields that a task with a type leaves to the targets of its route.
-var targets = []string{"uri", "method", "headers", "format", "successCodes", "successCode", "stopCodes", "waitCodes", "attempts", "httpTimeout"}
+var targets = []string{"uri", "method", "headers", "format", "successCodes", "successCode", "stopCodes", "waitCodes", "attempts", "httpTimeout", "redirects"}
 
 // askedBy draws by which field a task says where it goes; "" for what is no task.
 func (d drawer) askedBy(properties node) string {

@@ -69,6 +69,7 @@ func TestTaskFields(t *testing.T) {
 	both(numbers(`"delay"`, `0`, fmt.Sprint(tenYears), `-0.001`, `315360000.5`, false))
 	both(numbers(`"lifetime"`, `1`, fmt.Sprint(tenYears), small, `315360000.5`, false))
 	both(numbers(`"httpTimeout"`, `1`, `600`, `0`, `601`, true))
+	both(numbers(`"redirects"`, `0`, `5`, `-1`, `6`, true))
 	both(numbers(`"notifyAttempts"`, `1`, `1000000`, `0`, `1000001`, true))
 	good = append(good, ``, `"expireAt":"2030-01-31T12:00:00Z"`, `"expireAt":1800000000`, `"expireAt":null`,
 		`"successCodes":200`, `"successCodes":["2xx"]`, `"successCodes":null,"successCode":200`,
@@ -123,6 +124,7 @@ func TestTaskFields(t *testing.T) {
 	both(codes(`"waitCodes"`))
 	good = append(good, `"stopCodes":[]`, `"waitCodes":[]`)
 	both(numbers(`"httpTimeout"`, `1`, `600`, `0`, `601`, true))
+	both(numbers(`"redirects"`, `0`, `5`, `-1`, `6`, true))
 	both(numbers(`"lifetime"`, `1`, fmt.Sprint(tenYears), small, `315360000.5`, false))
 	good = append(good, ``, `"method":"POST"`, `"method":"DELETE"`, `"method":""`, `"headers":{"a":"b"}`, `"format":"raw"`, `"successCodes":200`, `"attempts":{"limit":3}`, `"queue":"bulk"`)
 	bad = append(bad, `"method":"GET"`, `"successCode":200`, `"successCodes":[]`, `"body":1`, `"claims":{}`, `"group":"g"`, `"id":"a"`, `"when":"true"`, `"onFailure":{`+uri+`}`, `"dueAt":1800000000`, `"delay":1`, `"expireAt":1800000000`,

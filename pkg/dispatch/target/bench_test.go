@@ -51,7 +51,7 @@ func BenchmarkRequest(b *testing.B) {
 	call := callOf("POST", "https://receiver.example.com/orders", `{"amount":12}`)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := (HTTP{}).request(b.Context(), call); err != nil {
+		if _, _, err := (HTTP{}).request(b.Context(), call); err != nil {
 			b.Fatal(err)
 		}
 	}

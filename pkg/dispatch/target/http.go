@@ -1,10 +1,11 @@
 // Package target makes the calls: it turns a task's attempt into a request, and what came of it into an
-// answer. One call of Send puts at most one request on the wire, and before it, where a state machine is not known yet,
-// one that only asks what it is.
+// answer. One call of Send puts at most one request on the wire, besides those to which redirects lead that the task
+// follows, and before it, where a state machine is not known yet, one that only asks what it is.
 package target
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -30,18 +31,22 @@ type HTTP struct {
 	Signer *signature.Signer
 	// Secret looks up what a header that is a secret says; nil: there are none. Its errors tell no values, and are shown.
 	Secret func(ctx context.Context, name string) (string, error)
-	Now    func() time.Time // nil: time.Now
+	// CheckURI says why a redirect does not lead to a URL, as a [dispatch.URICheck] made with the client's options does;
+	// nil: no redirect is followed.
+	CheckURI func(uri string) error
+	Now      func() time.Time // nil: time.Now
 }
 
 // errTimeout is the cause of a context that ends with the call's own timeout.
 var errTimeout = errors.New("timeout")
 
-// Send makes one call. The call's timeout is one deadline over all of it: the name, the connection, the
-// request, and the answer with its body. There is an answer only if its body was read, up to 64 KB.
+// Send makes one call, and follows as many redirects as its task allows. The call's timeout is one deadline over all of it:
+// the names, the connections, the requests, and the answer with its body. There is an answer only if its body was read, up
+// to 64 KB.
 func (h HTTP) Send(ctx context.Context, c dispatch.Call) dispatch.Answer {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.Timeout, errTimeout)
 	defer cancel()
-	request, err := h.request(ctx, c)
+	request, body, err := h.request(ctx, c)
 	if err != nil {
 		return unanswered(ctx, c.Timeout, err)
 	}
@@ -49,6 +54,29 @@ func (h HTTP) Send(ctx context.Context, c dispatch.Call) dispatch.Answer {
 	if err != nil {
 		return unanswered(ctx, c.Timeout, err)
 	}
+	if c.Doc.Redirects == 0 {
+		return h.answer(ctx, c, response)
+	}
+	way := course{call: c, body: body, called: []string{place(request)}}
+	for {
+		next, why, err := h.next(ctx, &way, request, response)
+		if err == nil && next == nil {
+			a := h.answer(ctx, c, response)
+			a.Note = cmp.Or(a.Note, why)
+			return a
+		}
+		drop(response)
+		if request = next; err == nil {
+			response, err = h.Client.Do(request)
+		}
+		if err != nil {
+			return dispatch.Answer{Error: line(afterRedirect + failure(ctx, c.Timeout, err))}
+		}
+	}
+}
+
+// answer reads what came of a call, and closes it.
+func (h HTTP) answer(ctx context.Context, c dispatch.Call, response *http.Response) dispatch.Answer {
 	defer response.Body.Close()
 	a := dispatch.Answer{Status: response.StatusCode}
 	if response.Body != http.NoBody {

@@ -21,28 +21,25 @@ const (
 	userAgent      = "dispatch" // unless the task has its own
 )
 
-// request makes the request of a call.
+// request makes the request of a call, and returns its body too.
 //
 // net/http sends a request again by itself when a reused connection dies, if the method is GET or there is
 // an Idempotency-Key, unless it has a body that cannot be had again. So every request has one: GetBody stays
 // nil, and an empty body is a reader too.
-func (h HTTP) request(ctx context.Context, c dispatch.Call) (*http.Request, error) {
+func (h HTTP) request(ctx context.Context, c dispatch.Call) (_ *http.Request, body []byte, _ error) {
 	body, contentType, err := h.body(c)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	r, err := http.NewRequestWithContext(ctx, c.Doc.Method, c.Doc.URI, nil)
+	r, err := newRequest(ctx, c.Doc.Method, c.Doc.URI, body)
 	if err != nil {
-		return nil, errURI // err would show the URI, which may hold a secret
+		return nil, nil, err
 	}
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	r.ContentLength = int64(len(body))
-
 	header := newHeader(len(c.Doc.Headers) + 6)
 	for name, value := range c.Doc.Headers {
 		text, err := h.value(ctx, name, value)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if name = http.CanonicalHeaderKey(name); !strings.HasPrefix(name, "Dispatch-") {
 			header.set(name, text)
@@ -58,10 +55,21 @@ func (h HTTP) request(ctx context.Context, c dispatch.Call) (*http.Request, erro
 	header.set(attemptHeader, strconv.Itoa(c.Attempt))
 	if h.Signer != nil {
 		if err := h.sign(header, r, c, body); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	r.Header = header.values
+	return r, body, nil
+}
+
+// newRequest makes a request without a header.
+func newRequest(ctx context.Context, method, uri string, body []byte) (*http.Request, error) {
+	r, err := http.NewRequestWithContext(ctx, method, uri, nil)
+	if err != nil {
+		return nil, errURI // err would show the URI, which may hold a secret
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	r.ContentLength = int64(len(body))
 	return r, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"example.com/dispatch/cmd/dispatch/internal/ownfile"
 	"example.com/dispatch/pkg/dispatch/signature"
 )
 
@@ -41,6 +42,9 @@ func LoadOrMake(path string) (signature.KeySet, error) {
 	if err != nil {
 		return signature.KeySet{}, err
 	}
+	if err := ownfile.CheckFolder(path); err != nil {
+		return signature.KeySet{}, fmt.Errorf("making a signing key: %w", err)
+	}
 	// Written beside and linked: a crash leaves no half of a key, and a link none of somebody else's.
 	f, err := os.CreateTemp(filepath.Dir(path), ".key-*") // 0600
 	if err != nil {
@@ -60,6 +64,9 @@ func LoadOrMake(path string) (signature.KeySet, error) {
 // Change has do change the keys in a file, which is then written anew, as JSON and for the owner alone. An absent file
 // has no keys; it is not made unless make is set. Where do fails nothing is written.
 func Change(path string, make bool, do func(*signature.KeySet) error) (err error) {
+	if err := ownfile.CheckFolder(path); err != nil {
+		return fmt.Errorf("changing the signing keys: %w", err)
+	}
 	next := path + ".new" // while it exists, nobody else changes the keys
 	f, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"example.com/dispatch/cmd/dispatch/internal/ownfile"
 	"example.com/dispatch/pkg/dispatch"
 	"example.com/dispatch/pkg/dispatch/dynamo"
 	"example.com/dispatch/pkg/dispatch/sqlite"
@@ -57,6 +58,11 @@ type Store struct {
 func (l Location) Create(ctx context.Context) (Store, error) {
 	if l.table != "" {
 		return l.openTable(ctx)
+	}
+	if _, err := os.Stat(l.file); errors.Is(err, fs.ErrNotExist) {
+		if err := ownfile.CheckFolder(l.file); err != nil {
+			return Store{}, fmt.Errorf("making the database: %w", err)
+		}
 	}
 	s, err := sqlite.Open(ctx, l.file)
 	if err != nil {

@@ -38,6 +38,8 @@ type Call struct {
 const (
 	maxBody = 1 << 20 // bytes
 	maxIDs  = 1 << 20 // tasks that are counted; then counting begins anew
+
+	maxHeader = 64 << 10 // bytes
 )
 
 // Receiver is an [http.Handler].
@@ -112,7 +114,7 @@ const (
 func Serve(ctx context.Context, l net.Listener, h http.Handler, delay time.Duration) error {
 	s := &http.Server{
 		Handler: h, ReadHeaderTimeout: headerTime, ReadTimeout: readTime,
-		WriteTimeout: readTime + delay, IdleTimeout: idleTime,
+		WriteTimeout: readTime + delay, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader,
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- s.Serve(l) }()

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 
+	"example.com/dispatch/cmd/dispatch/internal/ownfile"
 	"example.com/dispatch/pkg/dispatch"
 )
 
@@ -58,6 +59,9 @@ func (f *Folder) Value(_ context.Context, name string) (string, error) {
 		return "", errMissing
 	case err != nil, !info.Mode().IsRegular(): // the error would show the path; a pipe would never end
 		return "", errUnread
+	}
+	if ownfile.Check(info) != nil { // its error would show who owns it
+		return "", ownfile.ErrOthers
 	}
 	file, err := f.root.Open(name)
 	if err != nil {

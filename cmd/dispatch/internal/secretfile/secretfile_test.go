@@ -29,6 +29,10 @@ func TestValue(t *testing.T) {
 			t.Skip(err)
 		}
 	}
+	write("secrets/open", "x")
+	if err := os.Chmod(filepath.Join(folder, "open"), 0o666); err != nil {
+		t.Fatal(err)
+	}
 	f, err := Open(folder)
 	if err != nil {
 		t.Fatal(err)
@@ -43,6 +47,7 @@ func TestValue(t *testing.T) {
 		{"full", strings.Repeat("x", maxSize)},
 		{"inner", "Bearer x"},
 		{"large", ""},
+		{"open", ""}, // which others may write to
 		{"none", ""},
 		{"shop", ""},
 		{"link", ""},

@@ -1,15 +1,10 @@
 package server
 
 import (
+	"cmp"
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
-	"errors"
-	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"example.com/dispatch/cmd/dispatch/internal/api"
@@ -18,34 +13,20 @@ import (
 	"example.com/dispatch/pkg/dispatch"
 )
 
+// Times bound what a connection may take; 0 is the server's own.
+type Times struct {
+	Header time.Duration // for a request's header, and for TLS before it: 5 s
+	Read   time.Duration // for a whole request: 30 s
+	Write  time.Duration // from the end of the request's header to the end of the answer: 60 s; an invocation of a function has longer
+	Idle   time.Duration // between two requests: 2 min
+}
+
 const (
-	headerTime = 5 * time.Second
-	readTime   = 30 * time.Second // for a whole request
-	writeTime  = 60 * time.Second // from the end of the request's header to the end of the answer
-	idleTime   = 2 * time.Minute
 	maxHeader  = 64 << 10 // bytes
 	healthTime = 2 * time.Second
 	keysPath   = "/.well-known/jwks.json"
 	healthPath = "/healthz"
 )
-
-// ErrToken is the error for a server that others than this machine could reach, and that asks nobody who they are.
-var ErrToken = errors.New("listening on anything but loopback needs a token")
-
-func checkListen(o Options) error {
-	host, _, err := net.SplitHostPort(o.Listen)
-	if err != nil {
-		return fmt.Errorf("listening: %w", err)
-	}
-	if o.Token == "" && !isLoopback(host) {
-		return fmt.Errorf("listening on %s: %w", o.Listen, ErrToken)
-	}
-	return nil
-}
-
-func isLoopback(host string) bool {
-	return host == "localhost" || net.ParseIP(host).IsLoopback()
-}
 
 func (s *Server) newHTTP() *http.Server {
 	mux := http.NewServeMux()
@@ -53,46 +34,15 @@ func (s *Server) newHTTP() *http.Server {
 	mux.Handle(invocation.Pattern, invocation.Handler{Engine: s.Engine, Log: s.options.Log})
 	mux.HandleFunc("GET "+healthPath, s.health)
 	mux.HandleFunc("GET "+keysPath, s.keys.serve)
+	t := s.options.Times
 	return &http.Server{
-		Handler:           s.guard(described{mux}),
-		ReadHeaderTimeout: headerTime, ReadTimeout: readTime, WriteTimeout: writeTime, IdleTimeout: idleTime,
+		Handler:           s.options.guard(described{mux}),
+		ReadHeaderTimeout: cmp.Or(t.Header, 5*time.Second), ReadTimeout: cmp.Or(t.Read, 30*time.Second),
+		WriteTimeout: cmp.Or(t.Write, time.Minute), IdleTimeout: cmp.Or(t.Idle, 2*time.Minute),
 		MaxHeaderBytes: maxHeader,
+		TLSConfig:      s.certificate.config(),
 		ErrorLog:       slog.NewLogLogger(s.options.Log.Handler(), slog.LevelDebug),
 	}
-}
-
-// guard lets in whom the server is for. A page in a browser on this machine can reach loopback too: under a
-// name of its own that resolves to it (hence the check of Host), or by sending forms across origins.
-func (s *Server) guard(next http.Handler) http.Handler {
-	host, _, _ := net.SplitHostPort(s.options.Listen)
-	local := isLoopback(host)
-	crossOrigin := http.NewCrossOriginProtection()
-	want := sha256.Sum256([]byte("Bearer " + s.options.Token))
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if local && !isLoopback(hostOf(r.Host)) {
-			problem.Status(w, http.StatusMisdirectedRequest, "this server answers as localhost only")
-			return
-		}
-		if err := crossOrigin.Check(r); err != nil {
-			problem.Status(w, http.StatusForbidden, "requests of other sites' pages are refused")
-			return
-		}
-		open := r.URL.Path == healthPath || r.URL.Path == keysPath
-		got := sha256.Sum256([]byte(r.Header.Get("Authorization")))
-		if s.options.Token != "" && !open && subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
-			w.Header().Set("WWW-Authenticate", "Bearer")
-			problem.Status(w, http.StatusUnauthorized, "a bearer token is needed")
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-func hostOf(hostport string) string {
-	if host, _, err := net.SplitHostPort(hostport); err == nil {
-		return host
-	}
-	return strings.Trim(hostport, "[]")
 }
 
 // described answers with problem details what the mux itself refuses with plain text.

@@ -8,17 +8,17 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"runtime"
 	"sync/atomic"
 	"time"
 
 	"example.com/dispatch/cmd/dispatch/internal/keyfile"
+	"example.com/dispatch/cmd/dispatch/internal/ownfile"
 	"example.com/dispatch/pkg/dispatch/signature"
 )
 
 const (
-	keysEvery = 2 * time.Second // how late a change of the key file is seen
-	keysAge   = "max-age=300"   // how long others may keep the published keys
+	filesEvery = 2 * time.Second // how late a change of the key file or the certificate is seen
+	keysAge    = "max-age=300"   // how long others may keep the published keys
 )
 
 // keys are those in force. Calls in flight go on with the ones that they began with.
@@ -46,8 +46,11 @@ func (o Options) keys() (*keys, error) {
 			return nil, err
 		}
 	}
-	if info, err := os.Stat(k.path); err == nil && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
-		o.Log.Warn("others than the owner may read the signing keys", slog.String("file", k.path))
+	switch readable, err := ownfile.CheckGiven(k.path); {
+	case err != nil:
+		return nil, fmt.Errorf("reading the signing keys: %w", err)
+	case readable:
+		o.warnReadable("the signing keys", k.path)
 	}
 	return k, k.read(o.Issuer, o.Signing)
 }
@@ -77,12 +80,9 @@ func (k *keys) read(issuer string, mode signature.Mode) error {
 	return nil
 }
 
-// watchKeys puts the keys in force that the file has got, until the context ends.
-func (s *Server) watchKeys(ctx context.Context) {
-	if s.keys.path == "" {
-		return
-	}
-	tick := time.NewTicker(keysEvery)
+// watchFiles puts the keys and the certificate in force that their files have got, until the context ends.
+func (s *Server) watchFiles(ctx context.Context) {
+	tick := time.NewTicker(filesEvery)
 	defer tick.Stop()
 	for {
 		select {
@@ -90,8 +90,15 @@ func (s *Server) watchKeys(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		if err := s.keys.read(s.options.Issuer, s.options.Signing); err != nil {
-			s.options.Log.LogAttrs(ctx, slog.LevelError, "the signing keys were changed and cannot be used; the former ones stay", slog.Any("error", err))
+		if s.keys.path != "" {
+			if err := s.keys.read(s.options.Issuer, s.options.Signing); err != nil {
+				s.options.Log.LogAttrs(ctx, slog.LevelError, "the signing keys were changed and cannot be used; the former ones stay", slog.Any("error", err))
+			}
+		}
+		if s.certificate != nil {
+			if err := s.certificate.read(); err != nil {
+				s.options.Log.LogAttrs(ctx, slog.LevelError, "the certificate was changed and cannot be used; the former one stays", slog.Any("error", err))
+			}
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"example.com/dispatch/cmd/dispatch/internal/engine"
+	"example.com/dispatch/cmd/dispatch/internal/ownfile"
 	"example.com/dispatch/cmd/dispatch/internal/secretfile"
 	"example.com/dispatch/pkg/dispatch"
 	"example.com/dispatch/pkg/dispatch/egress"
@@ -25,7 +26,13 @@ import (
 type Options struct {
 	DB     string // path of the SQLite file, created if absent
 	Listen string // host:port
-	Token  string // what callers show as a bearer token; needed unless Listen is on loopback
+	Token  string // what callers show as a bearer token; needed, of 16 bytes at least, unless Listen is on loopback
+
+	// Hosts are the names that callers may call the server by, besides the host of Listen and those of loopback. Where there
+	// are none, and Listen is not on loopback, any will do.
+	Hosts           []string
+	TLSCert, TLSKey string // paths of a certificate with its chain, and its key, PEM; both "": plain http
+	Times           Times
 
 	Key      string         // path of a file with a key set, JSON or PEM; "": a key is made and kept beside the database
 	Unsigned bool           // calls carry no signature, and there is no key
@@ -58,6 +65,9 @@ type Server struct {
 	client   *http.Client
 	keys     *keys
 	secrets  *secretfile.Folder // nil: there are none
+	checkURI func(uri string) error
+
+	certificate *certificate // nil: plain http
 }
 
 const (
@@ -73,7 +83,7 @@ const (
 // Start opens the database, frees the leases that a killed server left, and listens. The server does nothing
 // until Run is called.
 func Start(ctx context.Context, o Options) (_ *Server, err error) {
-	if err := checkListen(o); err != nil {
+	if err := o.check(); err != nil {
 		return nil, err
 	}
 	s := &Server{options: o}
@@ -84,6 +94,9 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	}()
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
+	if err := o.keepFiles(); err != nil {
+		return nil, err
+	}
 	if s.lock, err = sqlite.TryLock(o.DB); err != nil {
 		return nil, err
 	}
@@ -96,13 +109,21 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	if s.keys, err = o.keys(); err != nil {
 		return nil, err
 	}
+	if s.certificate, err = o.certificate(); err != nil {
+		return nil, err
+	}
+	o.warnOfPlainToken(ctx)
 	if s.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", o.Listen); err != nil {
 		return nil, fmt.Errorf("listening: %w", err)
 	}
 	reach := egress.Options{AllowedNetworks: o.Networks, AllowedPorts: o.Ports, Workers: o.Workers}
 	s.client = egress.New(reach)
+	s.checkURI = dispatch.URICheck(len(o.Networks) > 0, egress.NewCheck(reach))
 	var checkSecret func(name string) error
 	if o.Secrets != "" {
+		if _, err = ownfile.CheckGiven(o.Secrets); err != nil {
+			return nil, fmt.Errorf("opening the folder of secrets: %w", err)
+		}
 		if s.secrets, err = secretfile.Open(o.Secrets); err != nil {
 			return nil, err
 		}
@@ -133,7 +154,7 @@ func (s *Server) freeLeases(ctx context.Context) error {
 
 // send makes a call, signed with the keys that are in force when it begins.
 func (s *Server) send(ctx context.Context, c dispatch.Call) dispatch.Answer {
-	http := target.HTTP{Client: s.client, Signer: s.keys.signer()}
+	http := target.HTTP{Client: s.client, Signer: s.keys.signer(), CheckURI: s.checkURI}
 	if s.secrets != nil {
 		http.Secret = s.secrets.Value
 	}
@@ -141,7 +162,13 @@ func (s *Server) send(ctx context.Context, c dispatch.Call) dispatch.Answer {
 }
 
 // URL returns where the server is.
-func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
+func (s *Server) URL() string {
+	scheme := "http://"
+	if s.certificate != nil {
+		scheme = "https://"
+	}
+	return scheme + s.listener.Addr().String()
+}
 
 // Run serves until the context ends. Then it accepts nothing more, stops sweeping, and lets the calls in
 // flight end, for the grace period at most. The error says what failed, or what was left in flight.
@@ -152,9 +179,9 @@ func (s *Server) Run(ctx context.Context) error {
 	var background sync.WaitGroup
 	background.Go(func() { s.Engine.Run(ctx) })
 	background.Go(func() { s.purge(ctx) })
-	background.Go(func() { s.watchKeys(ctx) })
+	background.Go(func() { s.watchFiles(ctx) })
 	failed := make(chan error, 1)
-	go func() { failed <- s.http.Serve(s.listener) }()
+	go func() { failed <- s.serve() }()
 
 	var err error
 	select {
@@ -176,6 +203,13 @@ func (s *Server) Run(ctx context.Context) error {
 		err = errors.Join(err, fmt.Errorf("ending requests: %w", shut), s.http.Close())
 	}
 	return errors.Join(err, s.close())
+}
+
+func (s *Server) serve() error {
+	if s.certificate != nil {
+		return s.http.ServeTLS(s.listener, "", "")
+	}
+	return s.http.Serve(s.listener)
 }
 
 func (s *Server) close() error {

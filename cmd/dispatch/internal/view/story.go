@@ -129,7 +129,11 @@ func judged(line func(name, format string, args ...any), p Policy) {
 		codes += ", told to wait by " + p.WaitCodes.String()
 	}
 	line("answers", "%s", codes)
-	line("policy", "%s, each given %s", policy(p.Attempts), Span(time.Duration(p.HTTPTimeout)*time.Second))
+	redirects := ""
+	if p.Redirects > 0 {
+		redirects = fmt.Sprintf(", redirects followed: %d at most", p.Redirects)
+	}
+	line("policy", "%s, each given %s%s", policy(p.Attempts), Span(time.Duration(p.HTTPTimeout)*time.Second), redirects)
 }
 
 // attempts tells of the last ones.

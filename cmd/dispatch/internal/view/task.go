@@ -79,7 +79,8 @@ type Policy struct {
 	StopCodes    dispatch.Codes    `json:"stopCodes,omitempty"`
 	WaitCodes    dispatch.Codes    `json:"waitCodes,omitempty"`
 	Attempts     dispatch.Attempts `json:"attempts,omitzero"`
-	HTTPTimeout  int               `json:"httpTimeout"` // seconds
+	HTTPTimeout  int               `json:"httpTimeout"`         // seconds
+	Redirects    int               `json:"redirects,omitempty"` // followed at most
 
 	GroupOnFailure dispatch.GroupPolicy `json:"groupOnFailure,omitempty"`
 	When           string               `json:"when,omitempty"`      // sent only if this rule says yes
@@ -121,7 +122,7 @@ func New(t dispatch.Task, now time.Time, redact []string) Task {
 	v.CreatedAt, v.Identifier = d.CreatedAt, d.Identifier
 	v.Request = &Request{d.Method, d.URI, hideSecrets(d.Headers, redact), d.Body, d.Claims, d.Format}
 	v.Policy = &Policy{
-		SuccessCodes: d.SuccessCodes, StopCodes: d.StopCodes, WaitCodes: d.WaitCodes, Attempts: d.Attempts, HTTPTimeout: d.HTTPTimeout,
+		SuccessCodes: d.SuccessCodes, StopCodes: d.StopCodes, WaitCodes: d.WaitCodes, Attempts: d.Attempts, HTTPTimeout: d.HTTPTimeout, Redirects: d.Redirects,
 		GroupOnFailure: d.GroupOnFailure, When: d.When, OnFailure: told(d.OnFailure), OnSuccess: told(d.OnSuccess),
 	}
 	return v
@@ -144,7 +145,7 @@ func newTarget(t dispatch.Task, d dispatch.Doc, i int, target dispatch.Target, r
 		Request: Request{Method: to.Method, URI: to.URI, Headers: hideSecrets(to.Headers, redact), Format: to.Format},
 		Policy: Policy{
 			SuccessCodes: to.SuccessCodes, StopCodes: to.StopCodes, WaitCodes: to.WaitCodes,
-			Attempts: to.Attempts, HTTPTimeout: to.HTTPTimeout, When: target.When,
+			Attempts: to.Attempts, HTTPTimeout: to.HTTPTimeout, Redirects: to.Redirects, When: target.When,
 		},
 	}
 	if i < len(t.Progress) {
