@@ -14,6 +14,7 @@ type Circuit struct {
 	Since   time.Time `json:"since"`   // when it opened
 	Tries   int       `json:"tries"`   // calls that tried it since, in vain
 	ProbeAt time.Time `json:"probeAt"` // from when on the next call may try it
+	Probe   string    `json:"probe"`   // who tries it: two who would write the same could not tell whose it is
 	Error   string    `json:"error"`   // of the last one that failed
 }
 

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	crand "crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -103,7 +104,7 @@ func (c *Circuits) ask(ctx context.Context, s CircuitSettings, origin string, ti
 		now, ok := open[origin]
 		closed, mine = !ok, ok && !c.Now().Before(now.ProbeAt)
 		if mine {
-			now.ProbeAt = c.Now().Add(timeout + s.wait(now.Tries))
+			now.ProbeAt, now.Probe = c.Now().Add(timeout+s.wait(now.Tries)), crand.Text()
 			open[origin] = now
 		}
 		return mine
