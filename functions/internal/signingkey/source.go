@@ -19,16 +19,22 @@ const (
 	fetchTime = 10 * time.Second // for asking
 )
 
-// Source gives the signer in use. It is safe for concurrent use.
+// Source gives the signer in use, and the keys that verify what it signs. It is safe for concurrent use.
 type Source struct {
 	issuer string
 	mode   signature.Mode
 	fetch  func(context.Context) (string, error) // the text of a key set; nil: calls are not signed
 	now    func() time.Time
 
-	mu     sync.Mutex
+	mu   sync.Mutex
+	held *keys
+	at   time.Time // when they were fetched
+}
+
+// keys are what a key set is used for.
+type keys struct {
 	signer *signature.Signer
-	at     time.Time // when signer was fetched
+	public signature.JWKS
 }
 
 // New returns the source of the environment's SIGNING_KEY: a key set, as JSON or PEM, or the ARN of a secret that holds one.
@@ -51,35 +57,59 @@ func (s *Source) Signer(ctx context.Context) (*signature.Signer, error) {
 	if s.fetch == nil {
 		return nil, nil
 	}
+	k, err := s.keys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return k.signer, nil
+}
+
+// Public returns the public halves of all keys, as Signer has them.
+func (s *Source) Public(ctx context.Context) (signature.JWKS, error) {
+	if s.fetch == nil {
+		return signature.JWKS{Keys: []signature.JWK{}}, nil
+	}
+	k, err := s.keys(ctx)
+	if err != nil {
+		return signature.JWKS{}, err
+	}
+	return k.public, nil
+}
+
+func (s *Source) keys(ctx context.Context) (*keys, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
-	if s.signer != nil && now.Sub(s.at) < age {
-		return s.signer, nil
+	if s.held != nil && now.Sub(s.at) < age {
+		return s.held, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, fetchTime)
 	defer cancel()
-	signer, err := s.read(ctx)
-	if err != nil && s.signer == nil {
+	k, err := s.read(ctx)
+	if err != nil && s.held == nil {
 		return nil, fmt.Errorf("getting the signing key: %w", err)
 	}
 	s.at = now
 	if err == nil {
-		s.signer = signer
+		s.held = k
 	}
-	return s.signer, nil
+	return s.held, nil
 }
 
-func (s *Source) read(ctx context.Context) (*signature.Signer, error) {
+func (s *Source) read(ctx context.Context) (*keys, error) {
 	text, err := s.fetch(ctx)
 	if err != nil {
 		return nil, err
 	}
-	keys, err := signature.ParseKeySet([]byte(text))
+	set, err := signature.ParseKeySet([]byte(text))
 	if err != nil {
 		return nil, err
 	}
-	return keys.Signer(s.issuer, s.mode)
+	signer, err := set.Signer(s.issuer, s.mode)
+	if err != nil {
+		return nil, err
+	}
+	return &keys{signer, set.Public()}, nil
 }
 
 // secret reads the text of a key set.
