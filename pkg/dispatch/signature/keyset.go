@@ -48,6 +48,9 @@ func (s *KeySet) Add(k Key, now time.Time) (KeyInfo, error) {
 	if k.method == nil {
 		return KeyInfo{}, fmt.Errorf("%w: there is none", ErrKey)
 	}
+	if k.remote != nil {
+		return KeyInfo{}, fmt.Errorf("%w: a service holds %s, and no set", ErrKey, k.ID())
+	}
 	if _, err := s.find(k.ID()); err == nil {
 		return KeyInfo{}, fmt.Errorf("%w: %s is in the set already", ErrKey, k.ID())
 	}

@@ -63,7 +63,7 @@ func TestASetIsReadAsItWasWritten(t *testing.T) {
 		t.Errorf("read %v, want %v", again.List(), s.List())
 	}
 	for i, k := range keys { // what one signs, the key of the same id in the other verifies
-		sum, err := again.keys[i].sign("text")
+		sum, err := again.keys[i].sign(t.Context(), "text")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -220,7 +220,7 @@ func TestKeysForClaimsAlone(t *testing.T) {
 			t.Errorf("%s signs a call: %v", algorithm, err)
 		}
 		// As if it had signed one all the same, with its key published.
-		call, err := sign(&keys[1], CallType, callClaims{Issuer: "me", Audience: receiver, ExpiresAt: noon.Add(timeout).Unix(), URL: receiver + "/", SHA256: digest(nil)})
+		call, err := sign(t.Context(), &keys[1], CallType, callClaims{Issuer: "me", Audience: receiver, ExpiresAt: noon.Add(timeout).Unix(), URL: receiver + "/", SHA256: digest(nil)})
 		if err != nil {
 			t.Fatal(err)
 		}
