@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/dispatch/functions/internal/functiontest"
 	"example.com/dispatch/functions/internal/grants"
 	"example.com/dispatch/pkg/dispatch"
 	"example.com/dispatch/pkg/dispatch/dynamo"
@@ -18,10 +19,12 @@ import (
 // What handle's role is granted is what handle calls, on all its ways, and nothing besides.
 func TestGrants(t *testing.T) {
 	const (
-		key      = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:signing-AbCdEf"
-		keyKey   = "arn:aws:kms:eu-west-1:123456789012:key/1"
-		function = "arn:aws:lambda:eu-west-1:123456789012:function:billing"
-		machine  = "arn:aws:states:eu-west-1:123456789012:stateMachine:onboarding"
+		key       = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:signing-AbCdEf"
+		keyKey    = "arn:aws:kms:eu-west-1:123456789012:key/1"
+		kmsKey    = "arn:aws:kms:eu-west-1:123456789012:key/2"
+		headerKey = "arn:aws:kms:eu-west-1:123456789012:key/3"
+		function  = "arn:aws:lambda:eu-west-1:123456789012:function:billing"
+		machine   = "arn:aws:states:eu-west-1:123456789012:stateMachine:onboarding"
 	)
 	signing, _ := newKey(t)
 	for _, c := range []struct {
@@ -36,7 +39,7 @@ func TestGrants(t *testing.T) {
 			defer receiver.Close()
 			table := server.Table(t)
 			stack, err := grants.ReadStack("../../template.yaml", map[string]string{
-				"SigningKey": key, "SigningKeyKmsKey": keyKey, "HeaderSecretsPrefix": "shop/", "AllowedNetworks": "127.0.0.0/8", "EventBus": c.bus,
+				"SigningKey": key, "SigningKeyKmsKey": keyKey, "SigningKmsKey": kmsKey, "HeaderSecretsPrefix": "shop/", "HeaderSecretsKmsKeys": headerKey, "AllowedNetworks": "127.0.0.0/8", "EventBus": c.bus,
 				"TargetFunctions": function + "," + function + "-2", "TargetStateMachines": machine, "SubnetIds": "subnet-1", "SecurityGroupIds": "sg-1",
 			}, map[string]string{"Table": table})
 			if err != nil {
@@ -44,7 +47,8 @@ func TestGrants(t *testing.T) {
 			}
 			stack.Off = c.off
 			services := &grants.Services{
-				Secrets: map[string]string{key: keySet(t, signing), "shop/token": "Bearer x"}, Keys: map[string]string{key: keyKey},
+				Secrets: map[string]string{key: keySet(t, signing), "shop/token": "Bearer x"},
+				Keys:    map[string]string{key: keyKey, "shop/token": headerKey}, KMS: functiontest.NewKMS(t, kmsKey),
 			}
 			f := grants.New(t, stack, "HandleFunction", services, server.Endpoint(t), build)
 			store := dynamo.Store{Client: server.Client(t, nil), Table: table}

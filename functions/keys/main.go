@@ -14,5 +14,5 @@ import (
 func main() { wiring.Start(build) }
 
 func build(e wiring.Environment, log *slog.Logger) (lambda.Handler, error) {
-	return &function{keys: signingkey.New(e).Public, now: time.Now, log: log}, nil
+	return &function{keys: signingkey.New(e, 1).Public, now: time.Now, log: log}, nil
 }

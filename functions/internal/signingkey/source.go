@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"example.com/dispatch/functions/internal/kms"
 	"example.com/dispatch/functions/internal/secretsmanager"
 	"example.com/dispatch/functions/internal/wiring"
 	"example.com/dispatch/pkg/dispatch/signature"
@@ -23,7 +25,9 @@ const (
 type Source struct {
 	issuer string
 	mode   signature.Mode
-	fetch  func(context.Context) (string, error) // the text of a key set; nil: calls are not signed
+	fetch  func(context.Context) (string, error)          // the text of a key set; nil: there is none
+	kms    []func(context.Context) (signature.Key, error) // keys that are published besides
+	signs  bool                                           // the first of these signs calls
 	now    func() time.Time
 
 	mu   sync.Mutex
@@ -37,8 +41,10 @@ type keys struct {
 	public signature.JWKS
 }
 
-// New returns the source of the environment's SIGNING_KEY: a key set, as JSON or PEM, or the ARN of a secret that holds one.
-func New(e wiring.Environment) *Source {
+// New returns the source of the environment's SIGNING_KEY: a key set, as JSON or PEM, or the ARN of a secret that holds one;
+// and of its keys in KMS. The one that signs does so instead of the set's, over so many connections; a set keeps its key of
+// claims, if it names one, and its webhook secrets.
+func New(e wiring.Environment, connections int) *Source {
 	s := &Source{issuer: e.Issuer, mode: signature.Mode(e.SigningMode), now: time.Now}
 	switch key := e.SigningKey; {
 	case key == "":
@@ -48,13 +54,19 @@ func New(e wiring.Environment) *Source {
 	default:
 		s.fetch = func(context.Context) (string, error) { return key, nil }
 	}
+	if s.signs = e.SigningKMSKey != ""; s.signs {
+		s.kms = append(s.kms, kms.New(e, e.SigningKMSKey, connections).Key)
+	}
+	for _, arn := range e.PublishedKMSKeys {
+		s.kms = append(s.kms, kms.New(e, arn, 1).Key)
+	}
 	return s
 }
 
 // Signer returns the signer, nil if calls are not signed. It asks for the keys at the first need and every five
 // minutes; where that fails it goes on with those it has.
 func (s *Source) Signer(ctx context.Context) (*signature.Signer, error) {
-	if s.fetch == nil {
+	if s.fetch == nil && !s.signs {
 		return nil, nil
 	}
 	k, err := s.keys(ctx)
@@ -66,7 +78,7 @@ func (s *Source) Signer(ctx context.Context) (*signature.Signer, error) {
 
 // Public returns the public halves of all keys, as Signer has them.
 func (s *Source) Public(ctx context.Context) (signature.JWKS, error) {
-	if s.fetch == nil {
+	if s.fetch == nil && len(s.kms) == 0 {
 		return signature.JWKS{Keys: []signature.JWK{}}, nil
 	}
 	k, err := s.keys(ctx)
@@ -97,20 +109,39 @@ func (s *Source) keys(ctx context.Context) (*keys, error) {
 }
 
 func (s *Source) read(ctx context.Context) (*keys, error) {
-	text, err := s.fetch(ctx)
-	if err != nil {
-		return nil, err
+	k := &keys{signer: &signature.Signer{Issuer: s.issuer, Mode: s.mode}, public: signature.JWKS{Keys: []signature.JWK{}}}
+	if s.fetch != nil {
+		text, err := s.fetch(ctx)
+		if err != nil {
+			return nil, err
+		}
+		set, err := signature.ParseKeySet([]byte(text))
+		if err != nil {
+			return nil, err
+		}
+		if k.signer, err = set.Signer(s.issuer, s.mode); err != nil {
+			return nil, err
+		}
+		k.public = set.Public()
+	} else if s.mode == signature.Webhooks || s.mode == signature.Both {
+		return nil, errNoWebhooks
 	}
-	set, err := signature.ParseKeySet([]byte(text))
-	if err != nil {
-		return nil, err
+	for i, get := range s.kms {
+		key, err := get(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if i == 0 && s.signs {
+			k.signer.Key = key
+		}
+		if !slices.Contains(k.public.Keys, key.Public()) {
+			k.public.Keys = append(k.public.Keys, key.Public())
+		}
 	}
-	signer, err := set.Signer(s.issuer, s.mode)
-	if err != nil {
-		return nil, err
-	}
-	return &keys{signer, set.Public()}, nil
+	return k, nil
 }
+
+var errNoWebhooks = errors.New("a KMS key has no webhook secrets to sign with; a set must have them")
 
 // secret reads the text of a key set.
 func secret(ctx context.Context, client secretsmanager.Client, arn string) (string, error) {
