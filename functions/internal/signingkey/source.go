@@ -109,39 +109,37 @@ func (s *Source) keys(ctx context.Context) (*keys, error) {
 }
 
 func (s *Source) read(ctx context.Context) (*keys, error) {
-	k := &keys{signer: &signature.Signer{Issuer: s.issuer, Mode: s.mode}, public: signature.JWKS{Keys: []signature.JWK{}}}
+	var set signature.KeySet
 	if s.fetch != nil {
 		text, err := s.fetch(ctx)
 		if err != nil {
 			return nil, err
 		}
-		set, err := signature.ParseKeySet([]byte(text))
-		if err != nil {
+		if set, err = signature.ParseKeySet([]byte(text)); err != nil {
 			return nil, err
 		}
-		if k.signer, err = set.Signer(s.issuer, s.mode); err != nil {
-			return nil, err
-		}
-		k.public = set.Public()
-	} else if s.mode == signature.Webhooks || s.mode == signature.Both {
-		return nil, errNoWebhooks
 	}
-	for i, get := range s.kms {
+	k := &keys{public: set.Public()}
+	var held []signature.Key
+	for _, get := range s.kms {
 		key, err := get(ctx)
 		if err != nil {
 			return nil, err
 		}
-		if i == 0 && s.signs {
-			k.signer.Key = key
-		}
+		held = append(held, key)
 		if !slices.Contains(k.public.Keys, key.Public()) {
 			k.public.Keys = append(k.public.Keys, key.Public())
 		}
 	}
-	return k, nil
+	var err error
+	switch {
+	case s.signs:
+		k.signer, err = set.SignerBy(held[0], s.issuer, s.mode)
+	case s.fetch != nil:
+		k.signer, err = set.Signer(s.issuer, s.mode)
+	}
+	return k, err
 }
-
-var errNoWebhooks = errors.New("a KMS key has no webhook secrets to sign with; a set must have them")
 
 // secret reads the text of a key set.
 func secret(ctx context.Context, client secretsmanager.Client, arn string) (string, error) {

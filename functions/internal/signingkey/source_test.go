@@ -125,6 +125,8 @@ func TestKMS(t *testing.T) {
 		{name: "instead of a set's", variables: functiontest.Variables{"SIGNING_KMS_KEY": first, "SIGNING_KEY": own}, calls: kid(first), published: []string{id(t, own), kid(first)}},
 		{name: "beside a key of claims", variables: functiontest.Variables{"SIGNING_KMS_KEY": first, "SIGNING_KEY": own + string(rsaPEM)}, calls: kid(first), claims: rsa.ID(),
 			published: []string{id(t, own), rsa.ID(), kid(first)}},
+		{name: "beside a key of claims alone", variables: functiontest.Variables{"SIGNING_KMS_KEY": first, "SIGNING_KEY": string(rsaPEM)}, calls: kid(first), claims: rsa.ID(),
+			published: []string{rsa.ID(), kid(first)}},
 		{name: "one that is to sign soon", variables: functiontest.Variables{"SIGNING_KEY": own, "PUBLISHED_KMS_KEYS": first}, calls: id(t, own), published: []string{id(t, own), kid(first)}},
 		{name: "one after another", variables: functiontest.Variables{"SIGNING_KMS_KEY": second, "PUBLISHED_KMS_KEYS": first + "," + second}, calls: kid(second),
 			published: []string{kid(second), kid(first)}},

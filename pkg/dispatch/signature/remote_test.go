@@ -137,6 +137,45 @@ func TestSignaturesOfDER(t *testing.T) {
 	}
 }
 
+// A set for a key that is held elsewhere may have no key that signs calls, which would then verify as well.
+func TestSignerBy(t *testing.T) {
+	_, key := holder(t)
+	for _, algorithms := range [][]string{nil, {"RS256"}, {"HS256"}, {"ES256"}} {
+		made, keys := setOf(t, algorithms...)
+		if len(keys) > 0 && !keys[0].SignsCalls() {
+			if _, err := made.Sign(keys[0].ID(), true, noon, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s, err := ParseKeySet(written(t, made))
+		if err != nil {
+			t.Fatalf("%v: %v", algorithms, err)
+		}
+		if _, err := s.Signer("me", JWT); errors.Is(err, ErrKey) != (len(keys) == 0 || !keys[0].SignsCalls()) {
+			t.Errorf("%v alone: %v", algorithms, err)
+		}
+		signer, err := s.SignerBy(key, "me", JWT)
+		if err != nil || signer.Key.ID() != key.ID() || (signer.Claims != nil) != (len(keys) > 0 && !keys[0].SignsCalls()) {
+			t.Errorf("%v: %+v, %v", algorithms, signer, err)
+		}
+		if _, err := s.SignerBy(key, "me", Both); !errors.Is(err, ErrKey) {
+			t.Errorf("%v without webhook secrets: %v", algorithms, err)
+		}
+		if len(keys) > 0 && !keys[0].SignsCalls() {
+			if _, err := s.SignerBy(keys[0], "me", JWT); !errors.Is(err, ErrKey) {
+				t.Errorf("calls by %v: %v", algorithms, err)
+			}
+		}
+	}
+	var s KeySet
+	if _, err := s.AddWebhook(receiver, noon); err != nil {
+		t.Fatal(err)
+	}
+	if signer, err := s.SignerBy(key, "me", Both); err != nil || len(signer.Webhooks[receiver]) != 1 {
+		t.Errorf("%+v, %v", signer, err)
+	}
+}
+
 func TestRemoteFailures(t *testing.T) {
 	_, key := holder(t)
 	key.remote = func(ctx context.Context, _ []byte) ([]byte, error) {
