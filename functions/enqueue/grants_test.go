@@ -66,5 +66,5 @@ func TestGrants(t *testing.T) {
 			t.Errorf("task %s is %s, want %s: %v", id, r.Task.State, want, r.Err)
 		}
 	}
-	f.Check(t, grants.ByAWS(grants.Logs(), grants.VPC(), grants.Queues()))
+	f.Check(t, grants.Logs("EnqueueLogs"), grants.VPC(), grants.Queues("tasks", "FailureQueue"))
 }

@@ -98,7 +98,7 @@ func TestGrants(t *testing.T) {
 					t.Errorf("task %s is %s, want %s: %v %v", id, r.Task.State, want, r.Err, r.Task.Progress)
 				}
 			}
-			f.Check(t, grants.ByAWS(grants.Logs(), grants.VPC()))
+			f.Check(t, grants.Logs("HandleLogs"), grants.VPC())
 		})
 	}
 }

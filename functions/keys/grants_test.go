@@ -23,5 +23,5 @@ func TestGrants(t *testing.T) {
 	if got := ask(t, f, func(*request) {}); got.StatusCode != 200 {
 		t.Errorf("response %+v", got)
 	}
-	f.Check(t, grants.ByAWS(grants.Logs(), grants.VPC()))
+	f.Check(t, grants.Logs("KeysLogs"), grants.VPC())
 }

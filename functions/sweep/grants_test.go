@@ -53,6 +53,6 @@ func TestGrants(t *testing.T) {
 			return handler, err
 		})
 		f.Do(t, "{}")
-		f.Check(t, grants.ByAWS(grants.Logs(), grants.VPC()))
+		f.Check(t, grants.Logs("SweepLogs"), grants.VPC())
 	}
 }

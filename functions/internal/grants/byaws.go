@@ -1,21 +1,26 @@
 package grants
 
-import "maps"
+// Reasons are calls that Lambda makes in a function's name, each with the reason.
+type Reasons map[Call]string
 
-// Logs is what Lambda does in the name of every function: the runtime writes what the function prints.
+// Logs is what it does for every function: the runtime writes what the function prints into its log group.
 // https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-loggroups.html
-func Logs() map[string]string {
-	return map[string]string{"logs:CreateLogStream": "the runtime logs", "logs:PutLogEvents": "the runtime logs"}
+func Logs(group string) Reasons {
+	stream := "arn:aws:logs:" + Region + ":" + Account + ":log-group:" + group + ":log-stream:2026/01/31/x"
+	return Reasons{
+		{Action: "logs:CreateLogStream", Resource: stream}: "the runtime begins to log",
+		{Action: "logs:PutLogEvents", Resource: stream}:    "the runtime logs",
+	}
 }
 
 // VPC is what it does besides for a function in a VPC.
 // https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
-func VPC() map[string]string {
-	all := map[string]string{}
+func VPC() Reasons {
+	all := Reasons{}
 	for _, action := range []string{
 		"CreateNetworkInterface", "DescribeNetworkInterfaces", "DescribeSubnets", "DeleteNetworkInterface", "AssignPrivateIpAddresses", "UnassignPrivateIpAddresses",
 	} {
-		all["ec2:"+action] = "Lambda joins the VPC"
+		all[Call{Action: "ec2:" + action, Resource: "arn:aws:ec2:" + Region + ":" + Account + ":network-interface/eni-1"}] = "Lambda joins the VPC"
 	}
 	return all
 }
@@ -23,20 +28,12 @@ func VPC() map[string]string {
 // Queues is what it does for a function that takes messages of a queue, and has one for the events that failed.
 // https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
 // https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
-func Queues() map[string]string {
-	return map[string]string{
-		"sqs:ReceiveMessage":     "the event source mapping polls",
-		"sqs:DeleteMessage":      "the event source mapping deletes what was taken",
-		"sqs:GetQueueAttributes": "the event source mapping scales",
-		"sqs:SendMessage":        "Lambda keeps events that failed",
+func Queues(tasks, failures string) Reasons {
+	queue := func(name string) string { return "arn:aws:sqs:" + Region + ":" + Account + ":" + name }
+	return Reasons{
+		{Action: "sqs:ReceiveMessage", Resource: queue(tasks)}:     "the event source mapping polls",
+		{Action: "sqs:DeleteMessage", Resource: queue(tasks)}:      "the event source mapping deletes what was taken",
+		{Action: "sqs:GetQueueAttributes", Resource: queue(tasks)}: "the event source mapping scales",
+		{Action: "sqs:SendMessage", Resource: queue(failures)}:     "Lambda keeps events that failed",
 	}
-}
-
-// ByAWS joins such lists.
-func ByAWS(lists ...map[string]string) map[string]string {
-	all := map[string]string{}
-	for _, list := range lists {
-		maps.Copy(all, list)
-	}
-	return all
 }

@@ -3,6 +3,7 @@ package grants
 import (
 	"log/slog"
 	"maps"
+	"slices"
 	"testing"
 
 	"example.com/dispatch/functions/internal/functiontest"
@@ -48,14 +49,18 @@ func (f *Function) Do(t testing.TB, event string) functiontest.Answer {
 	return a
 }
 
-// Check compares what was called so far with what the function's role is granted: see [Compare].
-func (f *Function) Check(t testing.TB, byAWS map[string]string) {
+// Check compares what was called so far, by the function and in its name, with what its role is granted: see [Compare].
+func (f *Function) Check(t testing.TB, byAWS ...Reasons) {
 	t.Helper()
 	statements, err := f.stack.Statements(f.name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, fault := range Compare(statements, f.Services.Calls(), byAWS) {
+	calls := f.Services.Calls()
+	for _, reasons := range byAWS {
+		calls = slices.AppendSeq(calls, maps.Keys(reasons))
+	}
+	for _, fault := range Compare(statements, calls) {
 		t.Error(fault)
 	}
 }

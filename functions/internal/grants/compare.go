@@ -3,7 +3,6 @@ package grants
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 )
@@ -98,16 +97,14 @@ func like(pattern, text string) bool {
 }
 
 // Compare returns what is called and not granted, and what is granted and not called: each action of a statement on each of
-// its resources must have been needed. Actions of byAWS are not the function's, but Lambda's in its name, each for the
-// reason given; one that is not granted is a fault too.
-func Compare(statements []Statement, calls []Call, byAWS map[string]string) []string {
+// its resources must have been needed.
+func Compare(statements []Statement, calls []Call) []string {
 	var faults []string
-	allowed, unused := map[Call]bool{}, maps.Clone(byAWS)
+	allowed := map[Call]bool{}
 	for _, s := range statements {
 		for _, action := range s.Actions {
-			delete(unused, action)
 			for _, resource := range s.Resources {
-				used := byAWS[action] != ""
+				used := false
 				for _, c := range calls {
 					if s.allows(action, resource, c) {
 						used, allowed[c] = true, true
@@ -123,9 +120,6 @@ func Compare(statements []Statement, calls []Call, byAWS map[string]string) []st
 		if !allowed[c] {
 			faults = append(faults, fmt.Sprintf("%s on %s (%s) is called, and not granted", c.Action, c.Resource, c.Keys))
 		}
-	}
-	for action := range unused {
-		faults = append(faults, action+" is not granted, and Lambda needs it")
 	}
 	slices.Sort(faults)
 	return slices.Compact(faults)

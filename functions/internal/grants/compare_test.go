@@ -1,6 +1,7 @@
 package grants
 
 import (
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -20,14 +21,13 @@ func TestCompare(t *testing.T) {
 	decrypts := Statement{Sid: "Decrypt", Actions: []string{"kms:Decrypt"}, Resources: []string{"key"}, Conditions: map[string]map[string][]string{
 		"StringEquals": {"kms:ViaService": {"secretsmanager.eu-west-1.amazonaws.com"}},
 	}}
-	logs := Statement{Sid: "Log", Actions: []string{"logs:PutLogEvents"}, Resources: []string{"group"}}
+	logs := Statement{Sid: "Log", Actions: []string{"logs:CreateLogStream", "logs:PutLogEvents"}, Resources: []string{"arn:aws:logs:eu-west-1:123456789012:log-group:group:*"}}
 	get := Call{Action: "dynamodb:GetItem", Resource: table, Keys: "dynamodb:LeadingKeys=a"}
 	index := Call{Action: "dynamodb:GetItem", Resource: table + "/index/lanes"}
 	for _, c := range []struct {
 		name       string
 		statements []Statement
 		calls      []Call
-		byAWS      map[string]string
 		faults     []string // what each holds
 	}{
 		{name: "exactly", statements: []Statement{reads}, calls: []Call{get, index}},
@@ -44,10 +44,12 @@ func TestCompare(t *testing.T) {
 			faults: []string{"End grants", "is called, and not"}},
 		{name: "through a service", statements: []Statement{decrypts}, calls: []Call{{"kms:Decrypt", "key", "kms:ViaService=secretsmanager.eu-west-1.amazonaws.com"}}},
 		{name: "not through it", statements: []Statement{decrypts}, calls: []Call{{"kms:Decrypt", "key", ""}}, faults: []string{"Decrypt grants", "kms:Decrypt on key () is called"}},
-		{name: "by Lambda", statements: []Statement{logs}, byAWS: map[string]string{"logs:PutLogEvents": "the runtime logs"}},
-		{name: "by Lambda, and not granted", byAWS: map[string]string{"logs:PutLogEvents": "the runtime logs"}, faults: []string{"logs:PutLogEvents is not granted"}},
+		{name: "by Lambda", statements: []Statement{logs}, calls: slices.Collect(maps.Keys(Logs("group")))},
+		{name: "by Lambda, and not granted", calls: slices.Collect(maps.Keys(Logs("group"))), faults: []string{"logs:CreateLogStream on", "logs:PutLogEvents on"}},
+		{name: "another function's log group", statements: []Statement{logs}, calls: slices.Collect(maps.Keys(Logs("group2"))),
+			faults: []string{"Log grants logs:Create", "Log grants logs:Put", "logs:CreateLogStream on", "logs:PutLogEvents on"}},
 	} {
-		got := Compare(c.statements, c.calls, c.byAWS)
+		got := Compare(c.statements, c.calls)
 		for _, want := range c.faults {
 			i := slices.IndexFunc(got, func(fault string) bool { return strings.Contains(fault, want) })
 			if i < 0 {

@@ -139,7 +139,11 @@ func (s *Stack) attribute(path string) (string, error) {
 	if !ok || attribute != "Arn" {
 		return "", fmt.Errorf("!GetAtt %s is not known here", path)
 	}
-	return "arn:aws:" + before + s.name(name), nil
+	arn := "arn:aws:" + before + s.name(name)
+	if s.file.Resources[name].Type == "AWS::Logs::LogGroup" {
+		arn += ":*" // its streams too
+	}
+	return arn, nil
 }
 
 var variable = regexp.MustCompile(`\$\{([^}]+)\}`)
