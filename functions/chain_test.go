@@ -87,6 +87,11 @@ func TestChain(t *testing.T) {
 			t.Errorf("answer %s, want {}", answer)
 		}
 	})
+	t.Run("the public keys", func(t *testing.T) {
+		if answer := string(c.invoke(samlocal.Keys, "keys.json")); !strings.Contains(answer, `"statusCode":200`) || !strings.Contains(answer, c.system.Key.ID()) {
+			t.Errorf("answer %s, want the key %s", answer, c.system.Key.ID())
+		}
+	})
 	t.Run("a conflict", func(t *testing.T) {
 		p := c.fails(c.file(`{"id":"call-record-4711","uri":"https://example.com/"}`), "Conflict")
 		if p.Status != 409 {

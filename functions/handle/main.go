@@ -24,7 +24,7 @@ func build(e wiring.Environment, log *slog.Logger) (lambda.Handler, error) {
 	client, services := newClient(e.Egress(), e), newClient(egress.Options{AllowedNetworks: egress.Everywhere()}, e)
 	aws := &target.AWS{Lambda: e.Calling(wiring.Lambda, services), StepFunctions: e.Calling(wiring.StepFunctions, services)}
 	store := e.Store(e.TasksPerHandle)
-	f := &function{client: client, aws: aws, signer: signingkey.New(e).Signer, verb: dispatch.Handle{
+	f := &function{client: client, aws: aws, signer: signingkey.New(e, e.TasksPerHandle).Signer, verb: dispatch.Handle{
 		Store: store, Settings: dispatch.CachedSettings(store, time.Now, settingsAge), Rule: rule.Allows, Retention: e.Retention,
 		Circuits: &dispatch.Circuits{Store: store, Now: time.Now, Age: circuitsAge, Log: log}, Now: time.Now, Token: rand.Text, Chance: mathrand.Float64, Log: log,
 	}, checkURI: dispatch.URICheck(len(e.AllowedNetworks) > 0, egress.NewCheck(e.Egress()))}

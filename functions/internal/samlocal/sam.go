@@ -27,6 +27,7 @@ const (
 	Enqueue = "EnqueueFunction"
 	Sweep   = "SweepFunction"
 	Handle  = "HandleFunction"
+	Keys    = "KeysFunction" // which a deployed stack has only where it publishes its keys
 )
 
 // architecture is this machine's, as the template's parameter has it.

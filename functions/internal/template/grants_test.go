@@ -87,7 +87,7 @@ func TestNothingIsGrantedByDefault(t *testing.T) {
 	if len(found) > 0 {
 		t.Errorf("granted besides: %v", found)
 	}
-	for _, name := range []string{"TargetFunctions", "TargetStateMachines", "EventBus", "AllowedNetworks", "AllowedPorts", "HeaderSecretsPrefix"} {
+	for _, name := range []string{"TargetFunctions", "TargetStateMachines", "EventBus", "AllowedNetworks", "AllowedPorts", "HeaderSecretsPrefix", "HeaderSecretsKmsKeys", "SigningKmsKey", "PublishedKmsKeys"} {
 		if p, ok := file.Parameters[name]; !ok || p.Default != "" {
 			t.Errorf("parameter %s: %+v", name, p)
 		}

@@ -17,6 +17,7 @@ const (
 	DynamoDB       = "DYNAMODB"
 	Lambda         = "LAMBDA"
 	EventBridge    = "EVENTBRIDGE"
+	KMS            = "KMS"
 	SecretsManager = "SECRETS_MANAGER"
 	StepFunctions  = "SFN"
 )

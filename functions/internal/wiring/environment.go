@@ -29,6 +29,7 @@ type Environment struct {
 
 	Sign                bool   // SIGN: there is a signing key, so that tasks may have claims
 	SigningKey          string // SIGNING_KEY: a key set as JSON or PEM, or a Secrets Manager secret's ARN; "" but in handle
+	SigningKMSKey       string // SIGNING_KMS_KEY: ARN of the KMS key that signs calls; "" for none, and but in handle and keys
 	SigningMode         string // SIGNING_MODE: jwt, webhooks or both; jwt unless set
 	Issuer              string // ISSUER: the iss of what is signed
 	EventBus            string // EVENT_BUS: name or ARN of the EventBridge bus that is told of failures; "" for none, and but in handle
@@ -37,6 +38,8 @@ type Environment struct {
 
 	AllowedNetworks     []netip.Prefix // ALLOWED_NETWORKS: CIDRs, by commas; may be called besides public addresses, over plain http too
 	HeaderSecretsPrefix string         // HEADER_SECRETS_PREFIX: headers may be secrets whose names begin so; "" for none
+
+	PublishedKMSKeys []string // PUBLISHED_KMS_KEYS: ARNs of KMS keys, by commas, that are published and do not sign; but in keys none
 
 	AllowedPorts []egress.Ports // ALLOWED_PORTS: ports and ranges of public addresses, by commas; empty for the usual ones
 
@@ -65,10 +68,13 @@ func Read(get func(string) string) (Environment, error) {
 
 		Sign:            get("SIGN") == "true",
 		SigningKey:      get("SIGNING_KEY"),
+		SigningKMSKey:   get("SIGNING_KMS_KEY"),
 		SigningMode:     r.signingMode(),
 		Issuer:          get("ISSUER"),
 		AllowedNetworks: r.networks(),
 		AllowedPorts:    r.ports(),
+
+		PublishedKMSKeys: strings.FieldsFunc(get("PUBLISHED_KMS_KEYS"), func(r rune) bool { return r == ',' || r == ' ' }),
 
 		EventBus: get("EVENT_BUS"),
 

@@ -1,6 +1,7 @@
 package signature
 
 import (
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -21,8 +22,9 @@ var ErrKey = errors.New("not a usable key")
 // (RS256), and secrets (HS256, HS512) sign claims alone, for receivers that know nothing else. The zero Key
 // signs nothing.
 type Key struct {
-	private crypto.Signer // nil for a secret
+	private crypto.Signer // nil for a secret, and for a key that a service holds
 	secret  []byte        // of HS256 and HS512
+	remote  func(ctx context.Context, digest []byte) (der []byte, err error)
 	method  jwt.SigningMethod
 	public  JWK // of a secret its id and algorithm alone
 }
@@ -125,8 +127,10 @@ func (k Key) SignsCalls() bool {
 func (k Key) Algorithm() string { return k.public.Algorithm }
 
 // sign signs the text of a token.
-func (k *Key) sign(text string) ([]byte, error) {
+func (k *Key) sign(ctx context.Context, text string) ([]byte, error) {
 	switch {
+	case k.remote != nil:
+		return k.signRemote(ctx, text)
 	case k.secret != nil:
 		return k.method.Sign(text, k.secret)
 	case k.private != nil:

@@ -48,6 +48,9 @@ func (s *KeySet) Add(k Key, now time.Time) (KeyInfo, error) {
 	if k.method == nil {
 		return KeyInfo{}, fmt.Errorf("%w: there is none", ErrKey)
 	}
+	if k.remote != nil {
+		return KeyInfo{}, fmt.Errorf("%w: a service holds %s, and no set", ErrKey, k.ID())
+	}
 	if _, err := s.find(k.ID()); err == nil {
 		return KeyInfo{}, fmt.Errorf("%w: %s is in the set already", ErrKey, k.ID())
 	}
@@ -154,11 +157,20 @@ func (s *KeySet) Signer(issuer string, mode Mode) (*Signer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: none in the set signs calls; one must be EC P-256 or Ed25519", ErrKey)
 	}
+	return s.SignerBy(s.keys[i].Key, issuer, mode)
+}
+
+// SignerBy returns a signer whose calls are signed by a key that need not be in the set, such as one that a service holds; and
+// its claims too, unless the set names a key for them. The webhook secrets are the set's.
+func (s *KeySet) SignerBy(calls Key, issuer string, mode Mode) (*Signer, error) {
+	if !calls.SignsCalls() {
+		return nil, fmt.Errorf("%w: %s signs claims only", ErrKey, calls.Algorithm())
+	}
 	secrets, err := s.secrets()
 	if err != nil {
 		return nil, err
 	}
-	signer := &Signer{Key: s.keys[i].Key, Webhooks: secrets, Mode: mode, Issuer: issuer}
+	signer := &Signer{Key: calls, Webhooks: secrets, Mode: mode, Issuer: issuer}
 	if c, err := s.find(s.claims); err == nil {
 		signer.Claims = &s.keys[c].Key
 	}

@@ -52,7 +52,7 @@ func (s KeySet) Text() ([]byte, error) {
 
 // ParseKeySet reads a set: as JSON, a JWK set of private keys, in which "calls" and "claims" name the keys that sign (if
 // nothing does, the first that can sign calls does); or as PEM, one or more private keys, of which the first EC P-256 or
-// Ed25519 key signs calls, and the first RSA key claims. Errors wrap [ErrKey] and show nothing of the keys.
+// Ed25519 key signs calls, and the first RSA key claims. It may have no key that can sign calls: see [KeySet.SignerBy]. Errors wrap [ErrKey] and show nothing of the keys.
 func ParseKeySet(text []byte) (KeySet, error) {
 	s, err := parseKeySet(text)
 	if err != nil {
@@ -98,9 +98,9 @@ func parseKeySet(text []byte) (s KeySet, err error) {
 	return s, s.check()
 }
 
-// check finds names that name nothing.
+// check finds names that name nothing. A set for another key that signs calls, or for none, has no name of its own.
 func (s *KeySet) check() error {
-	if i, err := s.find(s.calls); err != nil || !s.keys[i].SignsCalls() {
+	if i, err := s.find(s.calls); s.calls != "" && (err != nil || !s.keys[i].SignsCalls()) {
 		return fmt.Errorf("%w: none signs calls; one must be EC P-256 or Ed25519", ErrKey)
 	}
 	if _, err := s.find(s.claims); err != nil && s.claims != "" {

@@ -71,7 +71,7 @@ func parseBlock(block *pem.Block) (private crypto.PrivateKey, err error) {
 // PEM writes the private key as PKCS #8, for [ParseKey]; a secret has no such form.
 func (k Key) PEM() ([]byte, error) {
 	if k.private == nil {
-		return nil, fmt.Errorf("writing a key: %w: a secret has no PEM form", ErrKey)
+		return nil, fmt.Errorf("writing a key: %w: a secret, or a key that a service holds, has no PEM form", ErrKey)
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(k.private)
 	if err != nil {

@@ -2,6 +2,7 @@ package signature
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -31,6 +32,8 @@ type Signer struct {
 	// Webhooks are the secrets of Standard Webhooks, by the origin of the receivers that share them.
 	Webhooks map[string][]WebhookSecret
 	Now      func() time.Time // nil: time.Now
+
+	ctx context.Context // of one call; nil: none
 }
 
 // Call is what a signature says of a call.
@@ -65,7 +68,7 @@ func (s Signer) SignCallTo(u *url.URL, c Call, body []byte, timeout time.Duratio
 		return "", fmt.Errorf("signing a call: %w: %s signs claims only", ErrKey, s.Key.Algorithm())
 	}
 	now := s.now()
-	token, err := sign(&s.Key, CallType, callClaims{
+	token, err := sign(s.context(), &s.Key, CallType, callClaims{
 		Issuer:     s.Issuer,
 		Subject:    c.Task,
 		Audience:   origin,
@@ -117,7 +120,7 @@ func (s Signer) SignClaims(claims []byte, expireAt time.Time, timeout time.Durat
 	if s.Claims != nil {
 		key = s.Claims
 	}
-	token, err := sign(key, ClaimsType, all)
+	token, err := sign(s.context(), key, ClaimsType, all)
 	if err != nil {
 		return "", fmt.Errorf("signing claims: %w", err)
 	}
@@ -125,7 +128,7 @@ func (s Signer) SignClaims(claims []byte, expireAt time.Time, timeout time.Durat
 }
 
 // sign makes a JWT. jwt.Token would do, with two maps and their reflection for the same few bytes of header.
-func sign(key *Key, typ string, claims any) (string, error) {
+func sign(ctx context.Context, key *Key, typ string, claims any) (string, error) {
 	if key.method == nil {
 		return "", fmt.Errorf("%w: there is none", ErrKey)
 	}
@@ -137,7 +140,7 @@ func sign(key *Key, typ string, claims any) (string, error) {
 	}
 	header := `{"alg":"` + key.method.Alg() + `","kid":"` + key.public.KeyID + `","typ":"` + typ + `"}`
 	signed := base64URL([]byte(header)) + "." + base64URL(bytes.TrimRight(payload.Bytes(), "\n"))
-	sum, err := key.sign(signed)
+	sum, err := key.sign(ctx, signed)
 	if err != nil {
 		return "", err
 	}

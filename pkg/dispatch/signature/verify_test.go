@@ -270,7 +270,7 @@ func FuzzVerifySigned(f *testing.F) {
 			t.Fatal(err)
 		}
 		token := forged(string(header), claims, func(text string) []byte {
-			sum, err := s.Key.sign(text)
+			sum, err := s.Key.sign(t.Context(), text)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -44,7 +44,7 @@ func (w *AWS) send(ctx context.Context, c dispatch.Call, signer *signature.Signe
 	if err != nil {
 		return dispatch.Answer{Error: errURI.Error()}
 	}
-	body, err := payload(c, signer)
+	body, err := payload(ctx, c, signer)
 	if err != nil {
 		return unanswered(ctx, c.Timeout, err)
 	}
@@ -62,8 +62,8 @@ func (w *AWS) send(ctx context.Context, c dispatch.Call, signer *signature.Signe
 
 // payload returns what a call sends, always JSON: the envelope, or raw the body, which is {} if there is none; a JWT of
 // claims is a string.
-func payload(c dispatch.Call, signer *signature.Signer) ([]byte, error) {
-	token, err := token(c, signer)
+func payload(ctx context.Context, c dispatch.Call, signer *signature.Signer) ([]byte, error) {
+	token, err := token(ctx, c, signer)
 	switch {
 	case err != nil:
 		return nil, err

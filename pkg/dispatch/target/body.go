@@ -1,6 +1,7 @@
 package target
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -28,12 +29,12 @@ var (
 //
 //	envelope  {"request": <body>, "__task": {…}}, with null for no body and a string for a JWT of claims
 //	raw       the body; of a JSON string its text, of claims the JWT
-func (h HTTP) body(c dispatch.Call) (content []byte, contentType string, err error) {
+func (h HTTP) body(ctx context.Context, c dispatch.Call) (content []byte, contentType string, err error) {
 	d := &c.Doc
 	if d.Method == http.MethodGet || d.Method == http.MethodDelete && len(d.Body) == 0 && len(d.Claims) == 0 {
 		return nil, "", nil
 	}
-	token, err := token(c, h.Signer)
+	token, err := token(ctx, c, h.Signer)
 	if err != nil {
 		return nil, "", err
 	}
@@ -55,14 +56,14 @@ func (h HTTP) body(c dispatch.Call) (content []byte, contentType string, err err
 }
 
 // token returns the JWT of a call's claims, "" if it has none.
-func token(c dispatch.Call, signer *signature.Signer) (string, error) {
+func token(ctx context.Context, c dispatch.Call, signer *signature.Signer) (string, error) {
 	switch {
 	case len(c.Doc.Claims) == 0:
 		return "", nil
 	case signer == nil:
 		return "", errNoKey
 	default:
-		return sender(signer, c).SignClaims(c.Doc.Claims, c.Task.ExpireAt, c.Timeout)
+		return sender(ctx, signer, c).SignClaims(c.Doc.Claims, c.Task.ExpireAt, c.Timeout)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -18,11 +19,12 @@ import (
 	"example.com/dispatch/internal/signed"
 	"example.com/dispatch/pkg/dispatch"
 	"example.com/dispatch/pkg/dispatch/egress"
+	"example.com/dispatch/pkg/dispatch/signature"
 )
 
-// unanswered is the answer to a call that got none. What lacked a key, a secret or credentials was not sent.
+// unanswered is the answer to a call that got none. What lacked a key, a signature, a secret or credentials was not sent.
 func unanswered(ctx context.Context, timeout time.Duration, err error) dispatch.Answer {
-	unsent := errors.Is(err, errNoKey) || errors.Is(err, errNotCalled) || errors.Is(err, signed.ErrCredentials)
+	unsent := slices.ContainsFunc([]error{errNoKey, errNotCalled, signature.ErrRemote, signed.ErrCredentials}, func(one error) bool { return errors.Is(err, one) })
 	_, noSecret := errors.AsType[*secretError](err)
 	return dispatch.Answer{Error: failure(ctx, timeout, err), Unsent: unsent || noSecret}
 }

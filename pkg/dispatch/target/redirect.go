@@ -60,7 +60,7 @@ func (h HTTP) next(ctx context.Context, c *course, last *http.Request, r *http.R
 	default:
 		c.called, c.foreign = append(c.called, key), foreign
 	}
-	next.Header, err = h.onward(c, last, next)
+	next.Header, err = h.onward(ctx, c, last, next)
 	return next, "", err
 }
 
@@ -94,7 +94,7 @@ func (h HTTP) location(last *http.Request, r *http.Response) (string, error) {
 }
 
 // onward returns the header of the request that follows a redirect.
-func (h HTTP) onward(c *course, last, next *http.Request) (http.Header, error) {
+func (h HTTP) onward(ctx context.Context, c *course, last, next *http.Request) (http.Header, error) {
 	header := newHeader(len(last.Header) + 1)
 	for name, values := range last.Header {
 		switch name {
@@ -113,7 +113,7 @@ func (h HTTP) onward(c *course, last, next *http.Request) (http.Header, error) {
 	if c.foreign || h.Signer == nil {
 		return header.values, nil
 	}
-	return header.values, h.sign(header, next, c.call, c.body)
+	return header.values, h.sign(ctx, header, next, c.call, c.body)
 }
 
 // place is a URL as it is sent, however it was written.

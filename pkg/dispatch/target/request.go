@@ -27,7 +27,7 @@ const (
 // an Idempotency-Key, unless it has a body that cannot be had again. So every request has one: GetBody stays
 // nil, and an empty body is a reader too.
 func (h HTTP) request(ctx context.Context, c dispatch.Call) (_ *http.Request, body []byte, _ error) {
-	body, contentType, err := h.body(c)
+	body, contentType, err := h.body(ctx, c)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -54,7 +54,7 @@ func (h HTTP) request(ctx context.Context, c dispatch.Call) (_ *http.Request, bo
 	header.set(idempotencyKey, c.IdempotencyKey())
 	header.set(attemptHeader, strconv.Itoa(c.Attempt))
 	if h.Signer != nil {
-		if err := h.sign(header, r, c, body); err != nil {
+		if err := h.sign(ctx, header, r, c, body); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -105,8 +105,8 @@ func (h HTTP) value(ctx context.Context, header string, v dispatch.HeaderValue) 
 }
 
 // sender returns the signer of a call: by its target's sender, where that has one.
-func sender(signer *signature.Signer, c dispatch.Call) signature.Signer {
-	s := *signer
+func sender(ctx context.Context, signer *signature.Signer, c dispatch.Call) signature.Signer {
+	s := signer.WithContext(ctx)
 	if c.Doc.Sender != "" {
 		s.Issuer = c.Doc.Sender
 	}

@@ -1,6 +1,7 @@
 package target
 
 import (
+	"context"
 	"net/http"
 
 	"example.com/dispatch/pkg/dispatch"
@@ -8,8 +9,8 @@ import (
 )
 
 // sign puts the signatures of a call into its header, as the signer's mode has it.
-func (h HTTP) sign(header header, r *http.Request, c dispatch.Call, body []byte) error {
-	signer := sender(h.Signer, c)
+func (h HTTP) sign(ctx context.Context, header header, r *http.Request, c dispatch.Call, body []byte) error {
+	signer := sender(ctx, h.Signer, c)
 	if signer.SignsJWT() {
 		token, err := signer.SignCallTo(r.URL, signature.Call{
 			Task: c.Task.ID, Attempt: c.Attempt, Generation: c.Task.Generation, Method: r.Method,

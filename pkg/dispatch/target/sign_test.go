@@ -1,6 +1,12 @@
 package target
 
 import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,5 +59,36 @@ func TestSigningModes(t *testing.T) {
 		if w, err := v.VerifyRequest(got.Request, got.body); err != nil || w.ID != "order-7/2" {
 			t.Errorf("%s: %v, %v", c.mode, w, err)
 		}
+	}
+}
+
+// What the service that holds the key does not sign is not sent, and counts as no attempt: neither a call nor its claims.
+func TestUnsignedIsUnsent(t *testing.T) {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var bounded bool
+	key, err := signature.NewRemoteKey(&private.PublicKey, func(ctx context.Context, _ []byte) ([]byte, error) {
+		_, bounded = ctx.Deadline()
+		return nil, errors.New("KMS throttles")
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &signature.Signer{Key: key, Issuer: "me"}
+	for _, claims := range []string{"", `{"sub":"1"}`} {
+		got, _, a := receive(t, s, func(call *dispatch.Call) { call.Doc.Claims = []byte(claims) })
+		if got.Request != nil || !a.Unsent || !strings.HasSuffix(a.Error, "the service that holds the key did not sign: KMS throttles") {
+			t.Errorf("claims %q: sent %t, %+v", claims, got.Request != nil, a)
+		}
+		if !bounded {
+			t.Errorf("claims %q: signing has no deadline", claims)
+		}
+	}
+	call := callOf("POST", "arn:aws:lambda:eu-west-1:123456789012:function:f", "")
+	call.Doc.Claims = []byte(`{"sub":"1"}`)
+	if a := (Sender{HTTP: HTTP{Signer: s}, AWS: &AWS{}}).Send(t.Context(), call); !a.Unsent || !strings.HasSuffix(a.Error, "KMS throttles") {
+		t.Errorf("to a function: %+v", a)
 	}
 }
