@@ -20,13 +20,21 @@ hostile: ## try hostile URLs, names, headers and inputs, and print how many (doc
 	@out=$$(go test -count=1 -v -run 'Hostile|Rebinding|Registries|NothingShows' ./pkg/dispatch ./pkg/dispatch/egress ./cmd/dispatch); code=$$?; \
 		echo "$$out" | grep -E 'hostile:|^ *--- FAIL|^FAIL|^ok'; exit $$code
 
+.PHONY: vulnerabilities
+vulnerabilities: ## look for known vulnerabilities in what is called (needs https://vuln.go.dev)
+	@go run golang.org/x/vuln/cmd/govulncheck@v1.8.0 ./...
+
 .PHONY: build
 build: ## build the command line into bin/
 	@go build -trimpath -o bin/dispatch ./cmd/dispatch
 
 .PHONY: functions
 functions: ## build the functions for AWS into .aws-sam/ (needs the AWS SAM CLI); then: sam deploy --config-env deploy
-	@GOFLAGS='-trimpath -tags=lambda.norpc -ldflags=-s' sam build --config-env deploy
+	@GOFLAGS='-trimpath -tags=lambda.norpc -ldflags=-s -buildvcs=false' sam build --config-env deploy
+
+.PHONY: zips
+zips: ## build the functions as zips for other tools into dist/, the same bytes wherever they are built (ARCH=x86_64)
+	@go run ./internal/zips -arch $(or $(ARCH),arm64)
 
 .PHONY: local
 local: ## run the functions on this machine under SAM (needs Docker, the AWS SAM CLI, Java and Maven); Ctrl-C stops
