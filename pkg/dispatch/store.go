@@ -98,7 +98,7 @@ type Store interface {
 
 	// List yields tasks: of f.Lanes, each in the order of DueAt (f.Newest: latest first); or those with an
 	// Identifier that f names, or any where f.Identified; or of the whole store, in no order. It may be
-	// stale as Due may be.
+	// stale as Due may be; of the whole store it misses nothing that was put before it began.
 	List(ctx context.Context, f Filter) iter.Seq2[Task, error]
 
 	// Load reads a document, ErrNotFound if there is none.
