@@ -3,7 +3,7 @@ export CGO_ENABLED := 0
 
 .PHONY: help
 help: ## print the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## run the main job on this machine: needs only Go
@@ -16,9 +16,13 @@ test: ## pass the tests: the engine, both stores (DynamoDB Local needs Java and 
 	@{ java -version && mvn -version; } >/dev/null 2>&1 || echo 'left out: all tests on DynamoDB Local, of its store, the functions and the command line: they need Java 17 and Maven'
 
 .PHONY: hostile
-hostile: ## try hostile URLs, names, headers, inputs and requests, and print how many (docs/security.md)
-	@out=$$(go test -count=1 -v -run 'Hostile|Rebinding|Registries|NothingShows' ./pkg/dispatch ./pkg/dispatch/egress ./cmd/dispatch ./cmd/dispatch/internal/server); code=$$?; \
+hostile: ## try hostile URLs, names, headers, inputs, tokens and requests, and print how many (docs/security.md)
+	@out=$$(go test -count=1 -v -run 'Hostile|Rebinding|Registries|NothingShows|TestVerify|TestReplays' ./pkg/dispatch ./pkg/dispatch/egress ./pkg/dispatch/signature ./cmd/dispatch ./cmd/dispatch/internal/server); code=$$?; \
 		echo "$$out" | grep -E 'hostile:|^ *--- FAIL|^FAIL|^ok'; exit $$code
+
+.PHONY: vulnerabilities
+vulnerabilities: ## look for known vulnerabilities in what is called (needs https://vuln.go.dev)
+	@go run golang.org/x/vuln/cmd/govulncheck@v1.8.0 ./...
 
 .PHONY: build
 build: ## build the command line into bin/
@@ -26,7 +30,11 @@ build: ## build the command line into bin/
 
 .PHONY: functions
 functions: ## build the functions for AWS into .aws-sam/ (needs the AWS SAM CLI); then: sam deploy --config-env deploy
-	@GOFLAGS='-trimpath -tags=lambda.norpc -ldflags=-s' sam build --config-env deploy
+	@GOFLAGS='-trimpath -tags=lambda.norpc -ldflags=-s -buildvcs=false' sam build --config-env deploy
+
+.PHONY: zips
+zips: ## build the functions as zips for other tools into dist/, the same bytes wherever they are built (ARCH=x86_64)
+	@go run ./internal/zips -arch $(or $(ARCH),arm64)
 
 .PHONY: local
 local: ## run the functions on this machine under SAM (needs Docker, the AWS SAM CLI, Java and Maven); Ctrl-C stops

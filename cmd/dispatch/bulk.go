@@ -131,9 +131,9 @@ func (c console) confirm(ctx context.Context) error {
 	return errUnconfirmed
 }
 
-// bar shows on a terminal how far a command is; elsewhere it shows nothing.
+// bar shows on a terminal how far a command is, of a total of -1 how much it did; elsewhere it shows nothing.
 func (c console) bar(total int) *progressbar.ProgressBar {
-	return progressbar.NewOptions(total, progressbar.OptionSetWriter(c.err), progressbar.OptionSetVisibility(terminal(c.err) && total > 0),
+	return progressbar.NewOptions(total, progressbar.OptionSetWriter(c.err), progressbar.OptionSetVisibility(terminal(c.err) && total != 0),
 		progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
 }
 

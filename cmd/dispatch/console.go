@@ -44,6 +44,8 @@ type commands struct {
 	Pause      pauseCommand      `cmd:"" help:"Have nothing of a queue called."`
 	Resume     resumeCommand     `cmd:"" help:"End a queue's pause."`
 	Settings   settingsCommand   `cmd:"" help:"Show or change the settings."`
+	Export     exportCommand     `cmd:"" help:"Write all tasks and the settings into a file."`
+	Import     importCommand     `cmd:"" help:"Put what an export has into a store."`
 	Keys       keysCommand       `cmd:"" help:"Make, list, change and publish the keys that sign calls."`
 	Schema     schemaCommand     `cmd:"" help:"Print the JSON Schema of a task, the settings or an answer."`
 	Receive    receiveCommand    `cmd:"" help:"Run a receiver that prints each call, for trying things out."`

@@ -90,7 +90,7 @@ func TestNode(t *testing.T) {
 func TestPython(t *testing.T) {
 	need(t, "python3")
 	folder := installed(t, "requirements.txt", "requirements.txt", func(folder string) *exec.Cmd {
-		return exec.Command("sh", "-c", `python3 -m venv "$0/venv" && "$0/venv/bin/pip" install --quiet --no-deps --disable-pip-version-check --requirement "$0/requirements.txt"`, folder)
+		return exec.Command("sh", "-c", `python3 -m venv "$0/venv" && "$0/venv/bin/pip" install --quiet --no-deps --require-hashes --disable-pip-version-check --requirement "$0/requirements.txt"`, folder)
 	})
 	s, work := newService(t), t.TempDir()
 	lines := blocks(t, "python")

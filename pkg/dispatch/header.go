@@ -129,7 +129,8 @@ func reserved(name string) string {
 		return "it is what the body makes it"
 	case name == "expect":
 		return "no interim answer is waited for"
-	case name == "idempotency-key", strings.HasPrefix(name, "dispatch-"):
+	case name == "idempotency-key", strings.HasPrefix(name, "dispatch-"),
+		name == "webhook-id", name == "webhook-timestamp", name == "webhook-signature":
 		return "it is dispatch's own"
 	case strings.HasPrefix(name, "proxy-"):
 		return connection

@@ -60,7 +60,8 @@ type Store interface {
 	// after l.At+[ClaimAhead], Timeout is not over l.Left, Version not over FormatVersion, and it has no
 	// lease, or one whose Until is not after l.At: then also Lapses+1. Claiming again with the same
 	// Token returns the row as claimed. Otherwise the error is ErrRefused, with the row as it is in
-	// Result.Task, or ErrNotFound.
+	// Result.Task, or ErrNotFound. ErrRefused may also come of a lease that was over, where another write
+	// took it away meanwhile.
 	Claim(ctx context.Context, ids []string, l Lease) []Result
 
 	// Settle ends the lease of a claimed task, if the row's Lease and Generation are still t's, and
@@ -97,7 +98,7 @@ type Store interface {
 
 	// List yields tasks: of f.Lanes, each in the order of DueAt (f.Newest: latest first); or those with an
 	// Identifier that f names, or any where f.Identified; or of the whole store, in no order. It may be
-	// stale as Due may be.
+	// stale as Due may be; of the whole store it misses nothing that was put before it began.
 	List(ctx context.Context, f Filter) iter.Seq2[Task, error]
 
 	// Load reads a document, ErrNotFound if there is none.

@@ -73,7 +73,7 @@ func (s Store) rewrite(ctx context.Context, e *rewriting, before, after dispatch
 	if err != nil {
 		return nil, next, err
 	}
-	put := s.replacement(changed, before)
+	put := s.replacement(changed, before, e.there["progress"])
 	if len(others) == 0 {
 		err = s.replace(ctx, e, put)
 	} else {
@@ -134,13 +134,21 @@ func (e *rewriting) changed(after dispatch.Task) (row, error) {
 }
 
 // replacement puts the row if nothing has written since before was read: claims and edits raise the generation, a final
-// settle and a hand-over change the state, every settle ends the lease, and who joins behind it sets next.
-func (s Store) replacement(changed row, before dispatch.Task) *types.Put {
+// settle and a hand-over change the state, every settle ends the lease, and who joins behind it sets next. Whoever still has a lease
+// that is over may record: that changes progress alone.
+func (s Store) replacement(changed row, before dispatch.Task, progress types.AttributeValue) *types.Put {
 	var when condition
 	when.equal("generation", number(before.Generation))
 	when.equal("state", text(string(before.State)))
 	when.same("lease", before.Lease)
 	when.same("next", before.Next)
+	switch {
+	case before.Lease == "":
+	case progress == nil:
+		when.same("progress", "")
+	default:
+		when.equal("progress", progress)
+	}
 	return &types.Put{
 		TableName:                           &s.Table,
 		Item:                                changed,

@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 )
 
-// List implements [dispatch.Store]. Of the whole store it reads every row of the table, and is billed for it.
+// List implements [dispatch.Store]. Of the whole store it reads every row of the table, as it is, and is billed for it.
 func (s Store) List(ctx context.Context, f dispatch.Filter) iter.Seq2[dispatch.Task, error] {
 	return func(yield func(dispatch.Task, error) bool) {
 		switch {
@@ -117,7 +117,7 @@ func (s Store) identified(ctx context.Context) iter.Seq2[[]dispatch.Hint, error]
 }
 
 func (s Store) scan(ctx context.Context, f dispatch.Filter, yield func(dispatch.Task, error) bool) {
-	for page, err := range s.scanned(ctx, &dynamodb.ScanInput{TableName: &s.Table}) {
+	for page, err := range s.scanned(ctx, &dynamodb.ScanInput{TableName: &s.Table, ConsistentRead: aws.Bool(true)}) {
 		if err != nil {
 			yield(dispatch.Task{}, fmt.Errorf("listing all tasks: %w", err))
 			return

@@ -99,7 +99,7 @@ func TestTaskFields(t *testing.T) {
 		`"onConflict":"replace"`, `"onConflict":"replaceFinished","id":null`, `"id":"a","onConflict":"Replace"`, `"id":"a","onConflict":1`,
 		`"when":""`, `"when":1`, `"when":"true`+strings.Repeat(" ", 4093)+`"`,
 		`"onFailure":{}`, `"onFailure":[]`, `"onSuccess":"https://example.com/"`, `"attempts":3`, `"attempts":[]`)
-	for _, name := range []string{"Connection", "content-length", "EXPECT", "Host", "idempotency-Key", "Keep-Alive", "te", "Trailer", "Transfer-Encoding", "upgrade", "Dispatch-", "dispatch-x", "Proxy-Foo"} {
+	for _, name := range []string{"Connection", "content-length", "EXPECT", "Host", "idempotency-Key", "Keep-Alive", "te", "Trailer", "Transfer-Encoding", "upgrade", "WEBHOOK-id", "webhook-Signature", "Webhook-Timestamp", "Dispatch-", "dispatch-x", "Proxy-Foo"} {
 		bad = append(bad, fmt.Sprintf(`"headers":{%q:"x"}`, name))
 	}
 	compare(t, "task", good, bad)

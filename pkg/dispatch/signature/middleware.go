@@ -1,21 +1,14 @@
 package signature
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"time"
 )
 
-const (
-	defaultMaxBody = 1 << 20 // bytes
-	// longest is how long a signature is valid at most: an attempt of ten minutes, and the margin.
-	longest = 10*time.Minute + Margin
-)
+// longest is how long a signature is valid at most: an attempt of ten minutes, and the margin.
+const longest = 10*time.Minute + Margin
 
 // Middleware lets calls through to a handler that are signed, for this receiver, as they stand, and for the first time. What it
 // refuses it answers with problem details (RFC 9457):
@@ -63,38 +56,15 @@ func CallFrom(ctx context.Context) (c Call, ok bool) {
 
 // Handler returns next behind the middleware. It reads the body before next does.
 func (m Middleware) Handler(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, call, refusal := m.check(w, r)
-		if refusal != nil {
-			refusal.write(w)
-			return
-		}
-		r = r.WithContext(context.WithValue(r.Context(), callKey{}, call))
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		next.ServeHTTP(w, r)
-	})
+	return guard{Header, m.MaxBody, m.check}.handler(next)
 }
 
-func (m Middleware) check(w http.ResponseWriter, r *http.Request) ([]byte, Call, *refusal) {
-	if len(r.Header.Values(Header)) == 0 {
-		return nil, Call{}, refuse(http.StatusUnauthorized, ErrMissing) // before its body is read
-	}
-	most := m.MaxBody
-	if most == 0 {
-		most = defaultMaxBody
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
-	if err != nil {
-		if _, long := errors.AsType[*http.MaxBytesError](err); long {
-			return nil, Call{}, refuse(http.StatusRequestEntityTooLarge, fmt.Errorf("the body is longer than %d bytes", most))
-		}
-		return nil, Call{}, refuse(http.StatusBadRequest, errors.New("the body cannot be read"))
-	}
+func (m Middleware) check(r *http.Request, body []byte) (context.Context, error) {
 	call, err := m.verify(r, body)
 	if err == nil && m.Memory != nil {
 		err = m.Memory.Remember(r.Context(), call, m.until(call))
 	}
-	return body, call, refusalOf(err)
+	return context.WithValue(r.Context(), callKey{}, call), err
 }
 
 // verify asks for the keys again where the call names one that they do not have.
@@ -124,50 +94,4 @@ func (m Middleware) until(c Call) time.Time {
 		until = c.ExpiresAt
 	}
 	return until.Add(Margin + m.Verifier.Leeway) // signed by clocks that disagree
-}
-
-// refusal is a problem (RFC 9457).
-type refusal struct {
-	Title  string `json:"title"`
-	Status int    `json:"status"`
-	Detail string `json:"detail"`
-}
-
-func refuse(status int, why error) *refusal {
-	return &refusal{Title: http.StatusText(status), Status: status, Detail: why.Error()}
-}
-
-// refusalOf says what an error is for the caller: no more of it than which one it is.
-func refusalOf(err error) *refusal {
-	if err == nil {
-		return nil
-	}
-	for _, why := range []error{ErrReplayed, ErrStale} {
-		if errors.Is(err, why) {
-			return refuse(http.StatusConflict, why)
-		}
-	}
-	for _, why := range []error{
-		ErrMissing, ErrOversized, ErrDuplicate, ErrMalformed, ErrType, ErrAlgorithm, ErrUnknownKey, ErrSignature,
-		ErrExpired, ErrNotYetValid, ErrIssuer, ErrAudience, ErrMethod, ErrURL, ErrBody,
-	} {
-		if errors.Is(err, why) {
-			return refuse(http.StatusUnauthorized, why)
-		}
-	}
-	return refuse(http.StatusServiceUnavailable, errors.New("the call cannot be checked now"))
-}
-
-func (p *refusal) write(w http.ResponseWriter) {
-	h := w.Header()
-	h.Set("Content-Type", "application/problem+json")
-	h.Set("Cache-Control", "no-store")
-	if p.Status == http.StatusConflict {
-		h.Set("Dispatch-Outcome", `retry;reason="`+p.Detail+`"`)
-	}
-	if p.Status == http.StatusUnauthorized {
-		h.Set("WWW-Authenticate", Header) // required (RFC 9110, section 15.5.2)
-	}
-	w.WriteHeader(p.Status)
-	json.NewEncoder(w).Encode(p) // the client has gone if this fails
 }

@@ -87,6 +87,8 @@ func (v Verifier) verify(got Received) (Call, error) {
 		return Call{}, ErrMissing
 	case len(got.Signature) > maxToken:
 		return Call{}, fmt.Errorf("%w: over %d bytes", ErrOversized, maxToken)
+	case strings.ContainsAny(got.Signature, "\r\n"): // package base64 would skip them
+		return Call{}, fmt.Errorf("%w: a line break", ErrMalformed)
 	}
 	if name, found := duplicate(got.Signature); found {
 		return Call{}, fmt.Errorf("%w: %.64q", ErrDuplicate, name)

@@ -1,8 +1,11 @@
 package signature
 
 import (
+	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/json"
@@ -65,12 +68,22 @@ func TestVerify(t *testing.T) {
 			return mac.Sum(nil)
 		}
 	}
-	byService := func(text string) []byte {
-		sum, err := s.Key.method.Sign(text, s.Key.private)
+	by := func(s Signer) func(string) []byte {
+		return func(text string) []byte {
+			sum, err := s.Key.method.Sign(text, s.Key.private)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return sum
+		}
+	}
+	byService, byStranger := by(s), by(stranger)
+	jwk := func(s Signer) string {
+		text, err := json.Marshal(s.Key.Public())
 		if err != nil {
 			t.Fatal(err)
 		}
-		return sum
+		return string(text)
 	}
 	payload := func(drop string) string {
 		all := part(t, good, 1)
@@ -84,6 +97,10 @@ func TestVerify(t *testing.T) {
 	kid := `","kid":"` + s.Key.ID() + `","typ":"` + CallType + `"}`
 	parts := strings.Split(good, ".")
 
+	hostile, missing := 0, map[error]bool{}
+	for _, why := range untrue() {
+		missing[why] = true
+	}
 	for _, c := range []struct {
 		name   string
 		change func(*Received, *Verifier)
@@ -108,6 +125,15 @@ func TestVerify(t *testing.T) {
 		{"endless", token(forged(`{"alg":"ES256`+kid, strings.Replace(payload(""), "{", `{"x":"`+strings.Repeat("x", maxToken)+`",`, 1), byService)), ErrOversized},
 		{"long", token(forged(`{"alg":"ES256`+kid, strings.Replace(payload(""), "{", `{"x":"`+strings.Repeat("x", maxToken/2)+`",`, 1), byService)), nil},
 		{"bits that stand for nothing", token(good[:len(good)-1] + string(good[len(good)-1]+1)), ErrMalformed},
+		{"a line break in the signature", token(good[:len(good)-4] + "\n" + good[len(good)-4:]), ErrMalformed},
+		{"a space before it", token(" " + good), ErrMalformed},
+		{"two tokens with a comma between", token(good + ", " + good), ErrMalformed},
+		{"a scheme before it", token("Bearer " + good), ErrMalformed},
+		{"in JSON", token(`{"protected":"` + parts[0] + `","payload":"` + parts[1] + `","signature":"` + parts[2] + `"}`), ErrMalformed},
+		{"encrypted", token(parts[0] + ".." + parts[1] + "." + parts[1] + "." + parts[2]), ErrMalformed},
+		{"an array for claims", token(forged(`{"alg":"ES256`+kid, `[`+payload("")+`]`, byService)), ErrMalformed},
+		{"no claims", token(forged(`{"alg":"ES256`+kid, `{}`, byService)), ErrMalformed},
+		{"an end beyond numbers", token(forged(`{"alg":"ES256`+kid, strings.Replace(payload("exp"), "{", `{"exp":1e999,`, 1), byService)), ErrMalformed},
 		{"padded base64", token(good + "="), ErrMalformed},
 
 		{"alg none", token(base64URL([]byte(`{"alg":"none`+kid)) + "." + parts[1] + "."), ErrAlgorithm},
@@ -115,7 +141,10 @@ func TestVerify(t *testing.T) {
 		{"no alg", token(base64URL([]byte(`{"kid":"x"}`)) + "." + parts[1] + "." + parts[2]), ErrAlgorithm},
 		{"HS256 with the public key as secret", token(forged(`{"alg":"HS256`+kid, payload(""), hmacOf(secret))), ErrAlgorithm},
 		{"HS256 with the coordinate as secret", token(forged(`{"alg":"HS256`+kid, payload(""), hmacOf([]byte(s.Key.Public().X)))), ErrAlgorithm},
+		{"HS256 with the public key in PEM as secret", token(forged(`{"alg":"HS256`+kid, payload(""), hmacOf(block("PUBLIC KEY", secret, nil)))), ErrAlgorithm},
 		{"HS256 with an empty secret", token(forged(`{"alg":"HS256`+kid, payload(""), hmacOf(nil))), ErrAlgorithm},
+		{"RS256", token(forged(`{"alg":"RS256`+kid, payload(""), byService)), ErrAlgorithm},
+		{"ES384", token(forged(`{"alg":"ES384`+kid, payload(""), byService)), ErrAlgorithm},
 		{"another algorithm than the key's", token(forged(`{"alg":"EdDSA`+kid, payload(""), byService)), ErrUnknownKey},
 
 		{"the same, where the published key names none", func(r *Received, v *Verifier) {
@@ -125,9 +154,25 @@ func TestVerify(t *testing.T) {
 		{"a published key that names no algorithm", func(_ *Received, v *Verifier) { v.Keys.Keys[0].Algorithm = "" }, nil},
 
 		{"a stranger's key", token(signed(t, stranger, call, body)), ErrUnknownKey},
-		{"a stranger's key under the service's id", token(forged(`{"alg":"ES256`+kid, payload(""), func(text string) []byte {
-			sum, _ := stranger.Key.method.Sign(text, stranger.Key.private)
-			return sum
+		{"a stranger's key under the service's id", token(forged(`{"alg":"ES256`+kid, payload(""), byStranger)), ErrSignature},
+		{"another key id", token(forged(`{"alg":"ES256","kid":"`+stranger.Key.ID()+`","typ":"`+CallType+`"}`, payload(""), byService)), ErrUnknownKey},
+		{"the id of another of the service's keys", func(r *Received, v *Verifier) {
+			v.Keys.Keys = append(v.Keys.Keys, stranger.Key.Public())
+			r.Signature = forged(`{"alg":"ES256","kid":"`+stranger.Key.ID()+`","typ":"`+CallType+`"}`, payload(""), byService)
+		}, ErrSignature},
+		{"a path for a key id", token(forged(`{"alg":"ES256","kid":"../../dev/null","typ":"`+CallType+`"}`, payload(""), byService)), ErrUnknownKey},
+		{"a number for a key id", token(forged(`{"alg":"ES256","kid":7,"typ":"`+CallType+`"}`, payload(""), byService)), ErrUnknownKey},
+		{"a key of its own in the header", token(forged(`{"alg":"ES256","kid":"own","jwk":`+jwk(stranger)+`,"typ":"`+CallType+`"}`, payload(""), byStranger)), ErrUnknownKey},
+		{"a place for its key in the header", token(forged(`{"alg":"ES256","kid":"own","jku":"https://evil.example.com/","typ":"`+CallType+`"}`, payload(""), byStranger)), ErrUnknownKey},
+		{"a key of its own in the header, under the service's id", token(forged(`{"alg":"ES256","jwk":`+jwk(stranger)+kid[1:], payload(""), byStranger)), ErrSignature},
+		{"a signature of noughts", token(forged(`{"alg":"ES256`+kid, payload(""), func(string) []byte { return make([]byte, 64) })), ErrSignature},
+		{"a signature in DER", token(forged(`{"alg":"ES256`+kid, payload(""), func(text string) []byte {
+			sum := sha256.Sum256([]byte(text))
+			der, err := s.Key.private.Sign(rand.Reader, sum[:], crypto.SHA256)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return der
 		})), ErrSignature},
 		{"no key id", token(forged(`{"alg":"ES256","typ":"`+CallType+`"}`, payload(""), byService)), ErrUnknownKey},
 		{"no keys at all", func(_ *Received, v *Verifier) { v.Keys = JWKS{} }, ErrUnknownKey},
@@ -175,6 +220,10 @@ func TestVerify(t *testing.T) {
 		{"no origin configured", func(_ *Received, v *Verifier) { v.Origin = "" }, ErrVerifier},
 		{"no issuer configured", func(_ *Received, v *Verifier) { v.Issuer = "" }, ErrVerifier},
 	} {
+		if c.want != nil {
+			hostile++
+		}
+		delete(missing, c.want)
 		t.Run(c.name, func(t *testing.T) {
 			v, got := verifier(s), Received{Signature: good, Method: "POST", URI: "/orders?id=7", Body: []byte(body)}
 			c.change(&got, &v)
@@ -195,6 +244,10 @@ func TestVerify(t *testing.T) {
 			}
 		})
 	}
+	for why := range missing {
+		t.Errorf("nothing was tried that is refused with %q", why)
+	}
+	t.Logf("hostile: %d tokens tried, each refused with its own reason", hostile)
 }
 
 func TestVerifyRequest(t *testing.T) {
@@ -242,8 +295,21 @@ func TestPublishedKeysVerify(t *testing.T) {
 
 // FuzzVerify: whatever a token is made of, only the service's own is accepted, and nothing panics.
 func FuzzVerify(f *testing.F) {
-	s := newSigner(f)
-	good := signed(f, s, Call{Method: "POST", URL: receiver + "/"}, "body")
+	// The processes of a fuzzer must have the same key and the same token, or none knows the other's.
+	key, err := ParseKey(pkcs8(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))))
+	if err != nil {
+		f.Fatal(err)
+	}
+	s := Signer{Key: key, Issuer: "https://dispatch.example.com", Now: fixed}
+	good := forged(`{"alg":"EdDSA","kid":"`+key.ID()+`","typ":"`+CallType+`"}`,
+		`{"iss":"`+s.Issuer+`","aud":"`+receiver+`","exp":1772366490,"method":"POST","url":"`+receiver+`/","sha256":"`+digest([]byte("body"))+`"}`,
+		func(text string) []byte {
+			sum, err := key.sign(f.Context(), text)
+			if err != nil {
+				f.Fatal(err)
+			}
+			return sum
+		})
 	f.Add(good, "POST", "/", []byte("body"))
 	f.Add("", "GET", "", []byte{})
 	f.Add("eyJhbGciOiJub25lIn0.e30.", "POST", "/", []byte("body"))

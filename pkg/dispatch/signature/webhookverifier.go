@@ -49,12 +49,9 @@ func (v WebhookVerifier) verify(h http.Header, body []byte) (Webhook, error) {
 	if !v.matches(id, timestamp, signatures, body) {
 		return Webhook{}, ErrSignature
 	}
-	now, tolerance, at := time.Now(), v.Tolerance, time.Unix(seconds, 0).UTC()
+	now, tolerance, at := time.Now(), v.tolerance(), time.Unix(seconds, 0).UTC()
 	if v.Now != nil {
 		now = v.Now()
-	}
-	if tolerance == 0 {
-		tolerance = WebhookTolerance
 	}
 	switch {
 	case at.Before(now.Add(-tolerance)):
@@ -63,6 +60,13 @@ func (v WebhookVerifier) verify(h http.Header, body []byte) (Webhook, error) {
 		return Webhook{}, ErrNotYetValid
 	}
 	return Webhook{ID: id, At: at, Signature: signatures}, nil
+}
+
+func (v WebhookVerifier) tolerance() time.Duration {
+	if v.Tolerance == 0 {
+		return WebhookTolerance
+	}
+	return v.Tolerance
 }
 
 // matches reports whether one of the signatures is by one of the secrets.

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"time"
 
 	"example.com/dispatch/pkg/dispatch"
@@ -57,6 +58,12 @@ func (p put) replace(c *session, before dispatch.Task) (t dispatch.Task, next di
 			return t, next, false, err
 		}
 		if p.row, err = fields(t); err != nil {
+			return t, next, false, err
+		}
+	}
+	if before.Lease != "" { // it is over, but whoever has it may have recorded something: that changes the progress alone
+		now, _, err := get(c, t.ID)
+		if err != nil || !reflect.DeepEqual(now.Progress, before.Progress) {
 			return t, next, false, err
 		}
 	}

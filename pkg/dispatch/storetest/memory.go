@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -151,7 +152,7 @@ func (m *Memory) Edit(ctx context.Context, id string, edit func(*dispatch.Task) 
 		done, next := false, dispatch.Hint{}
 		err := m.locked(ctx, func() error {
 			row, there := m.tasks[id]
-			if done = there && row.Generation == read.Generation && row.State == read.State && row.Lease == read.Lease; !done {
+			if done = there && row.Generation == read.Generation && row.State == read.State && row.Lease == read.Lease && reflect.DeepEqual(row.Progress, read.Progress); !done {
 				return nil
 			}
 			t.Group, t.Prev, t.Next = row.Group, row.Prev, row.Next

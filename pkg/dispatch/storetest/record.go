@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -51,6 +52,28 @@ func testRecord(t *testing.T, store dispatch.Store) {
 		done := delivered(lapsed, mine.Until)
 		f.settle(done)
 		f.wantRow("settled", settled(done))
+	})
+	sub(t, store, "is not undone by an edit of a lease that is over", func(f fixture) {
+		mine := f.claimed(f.put(f.task("a")).ID, "token", now)
+		for n := range 2 { // without progress, and with some
+			runs := 0
+			mine.Progress = progress(n + 1)
+			got := f.edit(mine.ID, func(t *dispatch.Task) error {
+				if runs++; runs == 1 {
+					f.wantErr("record", store.Record(f.ctx, mine), nil)
+				}
+				t.DueAt = later
+				return nil
+			})
+			if runs != 2 {
+				f.Errorf("the edit ran %d times, want 2", runs)
+			}
+			want := mine
+			want.Lease, want.Until, want.DueAt, want.Generation = "", time.Time{}, later, mine.Generation+1
+			f.wantTask("edited", got, want)
+			f.wantRow("row", want)
+			mine = f.claimed(mine.ID, fmt.Sprint("token ", n), later)
+		}
 	})
 	sub(t, store, "needs the lease", func(f fixture) {
 		mine := f.claimed(f.put(f.task("a")).ID, "token", now)

@@ -1,5 +1,5 @@
 // Package storetest is the contract of [dispatch.Store] as tests, which every store runs, and [Memory], the
-// shortest store that keeps it.
+// shortest store that keeps it. Package linear has calls made at once.
 package storetest
 
 import (

@@ -48,6 +48,21 @@ func (l *Location) UnmarshalText(text []byte) error {
 // Local reports whether the store is a file on this machine.
 func (l Location) Local() bool { return l.file != "" }
 
+// Served reports whether a server runs on the file.
+func (l Location) Served() (bool, error) {
+	if l.file == "" {
+		return false, nil
+	}
+	lock, err := sqlite.TryLock(l.file)
+	if errors.Is(err, sqlite.ErrLocked) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return false, lock.Unlock()
+}
+
 // Store is an open store.
 type Store struct {
 	dispatch.Store
