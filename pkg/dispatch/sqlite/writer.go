@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -25,6 +26,7 @@ type write struct {
 	// undoes the whole transaction.
 	do   func(*session) error
 	done chan error // has room for the answer
+	left error      // why it was not done: its caller had gone
 }
 
 // writer joins calls into transactions, on a goroutine of its own.
@@ -103,7 +105,7 @@ func (w *writer) run() {
 		last = len(batch)
 		err := w.commit(batch)
 		for _, one := range batch {
-			one.done <- err
+			one.done <- cmp.Or(err, one.left)
 		}
 	}
 }
@@ -157,7 +159,7 @@ func (w *writer) commit(batch []*write) error {
 	}
 	err := func() error {
 		for _, one := range batch {
-			if one.ctx.Err() != nil {
+			if one.left = one.ctx.Err(); one.left != nil {
 				continue
 			}
 			if err := one.do(w.session); err != nil {

@@ -227,6 +227,26 @@ func TestWhoHasGoneIsNotWaitedFor(t *testing.T) {
 	}
 }
 
+// Whose context ends at the moment of the commit, and so sees the writer's answer, must not take for done what was not.
+func TestWhoHasGoneIsNotToldThatItIsDone(t *testing.T) {
+	s := opened(t, filepath.Join(t.TempDir(), "a.db"))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	did := false
+	late := &write{ctx: ctx, weight: 1, do: func(*session) error { did = true; return nil }, done: make(chan error, 1)}
+	other := &write{ctx: t.Context(), weight: 1, do: func(*session) error { return nil }, done: make(chan error, 1)}
+	s.writer.mu.Lock()
+	s.writer.waiting = append(s.writer.waiting, late, other)
+	s.writer.mu.Unlock()
+	s.writer.signal()
+	if err := <-late.done; did || !errors.Is(err, context.Canceled) {
+		t.Errorf("done: %v, answered %v; want it not done, and said so", did, err)
+	}
+	if err := <-other.done; err != nil {
+		t.Errorf("the other of the same transaction: %v", err)
+	}
+}
+
 func TestAWaitingPutKeepsWhatItWasGiven(t *testing.T) {
 	s := opened(t, filepath.Join(t.TempDir(), "a.db"))
 	release := hold(t, s)
