@@ -20,7 +20,7 @@ type Doc struct {
 	Body      json.RawMessage        `json:"body,omitempty"`   // a JSON string or any other JSON; at most one of Body and Claims
 	Claims    json.RawMessage        `json:"claims,omitempty"` // an object that becomes a JWT
 	Format    Format                 `json:"format,omitempty"`
-	Sender    string                 `json:"-"` // of a call to a target: see [Target]
+	Sender    string                 `json:"-"` // of a call: see [Target] and [TenantSettings]
 
 	SuccessCodes Codes    `json:"successCodes,omitempty"`
 	StopCodes    Codes    `json:"stopCodes,omitempty"`
@@ -155,8 +155,11 @@ func (d Doc) To(i int) Doc {
 	return d
 }
 
-// version returns the least version of the row's format whose code knows all that is asked.
-func (d Doc) version() int {
+// version returns the least version of the row's format whose code knows all that is asked on behalf of a tenant.
+func (d Doc) version(tenant string) int {
+	if tenant != "" {
+		return 3
+	}
 	if len(d.Targets) > 0 || IsARN(d.URI) {
 		return 2
 	}

@@ -33,6 +33,7 @@ type Task struct {
 	HTTPTimeout  int      `json:"httpTimeout,omitempty"` // seconds for one attempt, 1–600
 
 	Queue          string               `json:"queue,omitempty"`          // tasks that share limits
+	Tenant         string               `json:"tenant,omitempty"`         // on whose behalf it is: the settings say what its tasks may use
 	Group          string               `json:"group,omitempty"`          // tasks that run one after another, in the order of their enqueue
 	GroupOnFailure dispatch.GroupPolicy `json:"groupOnFailure,omitempty"` // what becomes of the group when this task ends badly
 	Identifier     string               `json:"identifier,omitempty"`     // a label to find tasks by

@@ -22,7 +22,7 @@ import (
 
 // unanswered is the answer to a call that got none. What lacked a key, a secret or credentials was not sent.
 func unanswered(ctx context.Context, timeout time.Duration, err error) dispatch.Answer {
-	unsent := errors.Is(err, errNoKey) || errors.Is(err, errNotCalled) || errors.Is(err, signed.ErrCredentials)
+	unsent := errors.Is(err, errNoKey) || errors.Is(err, errNotCalled) || errors.Is(err, errNotAllowed) || errors.Is(err, signed.ErrCredentials)
 	_, noSecret := errors.AsType[*secretError](err)
 	return dispatch.Answer{Error: failure(ctx, timeout, err), Unsent: unsent || noSecret}
 }
