@@ -49,6 +49,7 @@ type Engine struct {
 	sweep      dispatch.Sweep
 	settings   *settings
 	admission  *admission
+	shares     *shares
 	successors *successors
 	log        *slog.Logger
 	workers    int
@@ -59,6 +60,8 @@ type Engine struct {
 	stop     func() // closes quit, once
 	working  sync.WaitGroup
 	inFlight atomic.Int64
+
+	tenantOffers tenantOffers
 }
 
 const (
@@ -82,7 +85,7 @@ func New(o Options) *Engine {
 	workers, quit := max(1, o.Workers), make(chan struct{})
 	e := &Engine{
 		workers: workers, jobs: make(chan job), offers: make(chan dispatch.Hint, burst), quit: quit, stop: sync.OnceFunc(func() { close(quit) }), log: o.Log,
-		settings: newSettings(o.Store, o.Now), admission: newAdmission(workers, o.Now), successors: &successors{now: o.Now},
+		settings: newSettings(o.Store, o.Now), admission: newAdmission(workers, o.Now), shares: newShares(workers), successors: &successors{now: o.Now},
 	}
 	e.Editor = &dispatch.Editor{Store: o.Store, Settings: e.Settings, Invoke: e.Offer, Retention: o.Retention, Now: o.Now}
 	e.handle = &dispatch.Handle{
@@ -107,15 +110,7 @@ func (e *Engine) Run(ctx context.Context) {
 	for range e.workers {
 		e.working.Go(e.work)
 	}
-	for ctx.Err() == nil {
-		if _, err := e.sweep.Run(ctx); err != nil && ctx.Err() == nil {
-			e.log.LogAttrs(ctx, slog.LevelError, "sweep failed; it goes on", slog.Any("error", err))
-			select {
-			case <-time.After(afterFailure):
-			case <-ctx.Done():
-			}
-		}
-	}
+	e.sweeps(ctx)
 }
 
 func (e *Engine) stopping() bool {
@@ -139,17 +134,24 @@ func (e *Engine) SettingsChanged() { e.settings.changed() }
 func (e *Engine) Look(ctx context.Context) (dispatch.SweepReport, error) {
 	once := e.sweep
 	once.Precision = dispatch.PrecisionMinute
+	if settings, apart := e.apart(ctx); apart {
+		once.Parallel += len(settings.TenantNames()) // none waits for another's
+	}
 	return once.Run(ctx)
 }
 
 // Offer has the hints handled as workers become free, and waits for nothing. Where too many wait already a hint
 // is dropped: the sweep meets it.
-func (e *Engine) Offer(_ context.Context, hints []dispatch.Hint) error {
+func (e *Engine) Offer(ctx context.Context, hints []dispatch.Hint) error {
+	settings, apart := e.apart(ctx)
 	for _, h := range hints {
+		var offers chan<- dispatch.Hint = e.offers
+		if apart {
+			offers = e.offersFor(settings, h)
+		}
 		select {
-		case e.offers <- h:
+		case offers <- h:
 		default:
-			return nil
 		}
 	}
 	return nil
@@ -171,7 +173,7 @@ func (e *Engine) Handle(ctx context.Context, hints []dispatch.Hint) error {
 	done := make(chan error, len(hints))
 	begun, failed := 0, error(nil)
 	for _, h := range hints {
-		if failed = e.give(ctx, job{h, done}); failed != nil {
+		if failed = e.give(ctx, job{hint: h, done: done}); failed != nil {
 			break
 		}
 		begun++
@@ -182,7 +184,20 @@ func (e *Engine) Handle(ctx context.Context, hints []dispatch.Hint) error {
 	return failed
 }
 
-func (e *Engine) give(ctx context.Context, j job) error {
+// give has a worker take a job. Of those who wait for one, whoever has waited longest is the next; so tenants, each of
+// which waits with one job at a time, take turns.
+func (e *Engine) give(ctx context.Context, j job) (err error) {
+	if _, apart := e.apart(ctx); apart {
+		if err := e.shares.await(ctx, e.quit, j.hint.Tenant); err != nil {
+			return err
+		}
+		j.counted = true
+		defer func() {
+			if err != nil {
+				e.shares.leave(j.hint.Tenant)
+			}
+		}()
+	}
 	select {
 	case e.jobs <- j:
 		return nil

@@ -11,8 +11,9 @@ import (
 
 // job is a hint to handle, and who wants to know when it is done.
 type job struct {
-	hint dispatch.Hint
-	done chan<- error // has room; nil: nobody
+	hint    dispatch.Hint
+	done    chan<- error // has room; nil: nobody
+	counted bool         // it has its share of the workers already
 }
 
 // work handles hints, one after the other. Workers live as long as the engine, because a goroutine for each
@@ -26,7 +27,7 @@ func (e *Engine) work() {
 			e.follow()
 			continue
 		case h := <-e.offers:
-			e.one(h)
+			e.do(job{hint: h})
 			e.follow()
 			continue
 		default:
@@ -40,13 +41,17 @@ func (e *Engine) work() {
 		case j := <-e.jobs:
 			e.do(j)
 		case h := <-e.offers:
-			e.one(h)
+			e.do(job{hint: h})
 		}
 	}
 }
 
 func (e *Engine) do(j job) {
+	if !j.counted {
+		e.shares.take(j.hint.Tenant)
+	}
 	err := e.one(j.hint)
+	e.shares.leave(j.hint.Tenant)
 	if j.done != nil {
 		j.done <- err
 	}
@@ -60,7 +65,7 @@ func (e *Engine) follow() (any bool) {
 		if !ok {
 			break
 		}
-		e.one(t.hint)
+		e.do(job{hint: t.hint})
 		e.admission.endTurn(t)
 		any = true
 	}
@@ -68,7 +73,7 @@ func (e *Engine) follow() (any bool) {
 		return any
 	}
 	if h, ok := e.successors.take(); ok {
-		e.one(h)
+		e.do(job{hint: h})
 		any = true
 	}
 	return any
