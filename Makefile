@@ -3,7 +3,7 @@ export CGO_ENABLED := 0
 
 .PHONY: help
 help: ## print the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## run the main job on this machine: needs only Go
@@ -35,3 +35,7 @@ local: ## run the functions on this machine under SAM (needs Docker, the AWS SAM
 .PHONY: bench
 bench: ## measure speed in one table, under four minutes (ARGS=-short: a quick look; ARGS=-json: for programs)
 	@go run ./internal/bench $(ARGS)
+
+.PHONY: bench-tenants
+bench-tenants: ## measure how late one tenant's tasks are beside another's flood, in two minutes (ARGS=-short: a quick look)
+	@go run ./internal/bench -only tenants $(ARGS)
