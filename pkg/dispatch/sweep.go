@@ -61,7 +61,7 @@ func (s *Sweep) Run(ctx context.Context) (SweepReport, error) {
 	begin := s.Now()
 	t := &tick{
 		Sweep: s, begin: begin, end: begin.Add(tickEvery), slots: make(chan struct{}, max(1, s.Parallel)),
-		limit: newQuota(s.Limit), queues: map[string]*quota{}, parties: map[string]bool{},
+		limit: newQuota(s.Limit), queues: map[string]*quota{}, parties: map[string]bool{}, settled: make(chan struct{}),
 	}
 	if s.Tenant != nil {
 		t.start(ctx, *s.Tenant)
@@ -70,62 +70,6 @@ func (s *Sweep) Run(ctx context.Context) (SweepReport, error) {
 	}
 	t.wg.Wait()
 	return t.report, errors.Join(t.failed...)
-}
-
-// tick is one run. Each tenant that has lanes of its own is swept beside the others, which wait for none of its: whoever
-// wants to invoke takes a slot in the order in which they came.
-type tick struct {
-	*Sweep
-	begin, end time.Time
-	slots      chan struct{}
-	limit      *quota
-	wg         sync.WaitGroup // of those that sweep
-
-	mu      sync.Mutex
-	queues  map[string]*quota // what each queue's own limit leaves
-	parties map[string]bool   // the tenants that are swept, and "" for all others
-	report  SweepReport
-	failed  []error
-}
-
-// start sweeps the lanes of a tenant, unless that has been begun.
-func (t *tick) start(ctx context.Context, tenant string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.parties[tenant] {
-		return
-	}
-	t.parties[tenant] = true
-	r := &sweeping{tick: t, tenant: tenant, seen: map[Hint]int{}}
-	t.wg.Go(func() { r.run(ctx) })
-}
-
-// sharers counts those that are swept side by side.
-func (t *tick) sharers() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return len(t.parties)
-}
-
-// ofQueue returns what counts against a queue's own limit.
-func (t *tick) ofQueue(name string, limit int) *quota {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.queues[name] == nil {
-		t.queues[name] = newQuota(limit)
-	}
-	t.queues[name].set(limit)
-	return t.queues[name]
-}
-
-func (t *tick) fail(errs ...error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, err := range errs {
-		if err != nil && len(t.failed) < 10 { // one cause mostly
-			t.failed = append(t.failed, err)
-		}
-	}
 }
 
 // sweeping is the state of one run in the lanes of one tenant, or in those that all others share.
@@ -149,7 +93,7 @@ func (r *sweeping) run(ctx context.Context) {
 		seen, err := r.look(ctx, next)
 		r.fail(err)
 		r.wg.Wait()
-		if r.Precision == PrecisionMinute || r.Precision != PrecisionAlways && seen == nothing && r.taken == 0 {
+		if r.Precision == PrecisionMinute || !r.goesOn(ctx, r.Precision == PrecisionAlways || seen != nothing || r.taken > 0) {
 			break
 		}
 		if seen == tooMuch {
@@ -309,6 +253,7 @@ func (r *sweeping) until(ctx context.Context, next time.Time) bool {
 
 // handOver invokes handle with one event; what fails is handed over again by the next look.
 func (r *sweeping) handOver(ctx context.Context, event []Hint, now time.Time) {
+	r.activate()
 	r.slots <- struct{}{}
 	r.wg.Go(func() {
 		defer func() { <-r.slots }()

@@ -123,6 +123,28 @@ func TestSweepFindsATenantsTasks(t *testing.T) {
 			t.Errorf("after %v", s.at["a"])
 		}
 	})
+	inSweep(t, func(s *sweeper) { // one of a tenant that had nothing to do, while there is something to do for others
+		s.settings(`{"tenants":{"acme":{},"globex":{}}}`)
+		s.put("first", `,"tenant":"globex","delay":40`)
+		go func() {
+			time.Sleep(5*time.Second + 100*time.Millisecond)
+			s.put("a", `,"tenant":"acme","delay":10`)
+			s.put("plain", `,"delay":20`)
+		}()
+		s.run()
+		s.wantOnce("first", "a", "plain")
+		if s.at["a"] != 15100*time.Millisecond || s.at["plain"] != 25100*time.Millisecond {
+			t.Errorf("after %v", s.at)
+		}
+	})
+	inSweep(t, func(s *sweeper) { // where there is nothing to do for anybody a sweep ends at once
+		s.settings(`{"tenants":{"acme":{},"globex":{}}}`)
+		s.put("first", `,"tenant":"globex","delay":90`)
+		s.run()
+		if took := time.Since(s.start); took != 0 {
+			t.Errorf("it took %v to find nothing", took)
+		}
+	})
 	inSweep(t, func(s *sweeper) { // only those that are asked for
 		s.settings(`{"tenants":{"acme":{},"globex":{}}}`)
 		for _, name := range []string{"acme", "globex"} {
