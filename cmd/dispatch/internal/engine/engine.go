@@ -187,14 +187,15 @@ func (e *Engine) Handle(ctx context.Context, hints []dispatch.Hint) error {
 // give has a worker take a job. Of those who wait for one, whoever has waited longest is the next; so tenants, each of
 // which waits with one job at a time, take turns.
 func (e *Engine) give(ctx context.Context, j job) (err error) {
-	if _, apart := e.apart(ctx); apart {
-		if err := e.shares.await(ctx, e.quit, j.hint.Tenant); err != nil {
+	if settings, apart := e.apart(ctx); apart {
+		j.share = sharer(settings, j.hint)
+		if err := e.shares.await(ctx, e.quit, j.share); err != nil {
 			return err
 		}
 		j.counted = true
 		defer func() {
 			if err != nil {
-				e.shares.leave(j.hint.Tenant)
+				e.shares.leave(j.share)
 			}
 		}()
 	}

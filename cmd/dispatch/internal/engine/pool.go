@@ -13,7 +13,8 @@ import (
 type job struct {
 	hint    dispatch.Hint
 	done    chan<- error // has room; nil: nobody
-	counted bool         // it has its share of the workers already
+	counted bool         // it has a worker of its share already
+	share   string       // of which tenant, "" for that of all that are not named
 }
 
 // work handles hints, one after the other. Workers live as long as the engine, because a goroutine for each
@@ -48,10 +49,11 @@ func (e *Engine) work() {
 
 func (e *Engine) do(j job) {
 	if !j.counted {
-		e.shares.take(j.hint.Tenant)
+		j.share = j.hint.Tenant
+		e.shares.take(j.share)
 	}
 	err := e.one(j.hint)
-	e.shares.leave(j.hint.Tenant)
+	e.shares.leave(j.share)
 	if j.done != nil {
 		j.done <- err
 	}

@@ -68,12 +68,17 @@ type tenantOffers struct {
 	of map[string]chan dispatch.Hint
 }
 
+// sharer returns the tenant of a hint if the settings name it, "" for all others.
+func sharer(settings dispatch.Settings, h dispatch.Hint) string {
+	if _, named := settings.Tenants[h.Tenant]; named {
+		return h.Tenant
+	}
+	return ""
+}
+
 // offersFor returns where a hint waits for a worker.
 func (e *Engine) offersFor(settings dispatch.Settings, h dispatch.Hint) chan<- dispatch.Hint {
-	tenant := h.Tenant
-	if _, named := settings.Tenants[tenant]; !named {
-		tenant = ""
-	}
+	tenant := sharer(settings, h)
 	t := &e.tenantOffers
 	t.mu.Lock()
 	defer t.mu.Unlock()
