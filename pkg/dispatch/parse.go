@@ -45,7 +45,8 @@ type parser struct {
 
 	checkSecret func(name string) error // nil: there are no secrets for headers
 
-	allowed Hosts // of the tenant whose task is read
+	of      string // the tenant whose task is read, "" for none, or where the settings have none
+	allowed Hosts  // and where its calls may go
 }
 
 // parse reads one task, or {"tasks": […]}: then batch is true. The error is an *InvalidInput with every fault.
@@ -131,6 +132,7 @@ func (p *parser) content(o object, d *Doc) {
 		if c.has("exp") && c.fields["exp"].Kind() != '0' {
 			c.fault("exp", "must be a number: Unix seconds (RFC 7519, section 4.1.4)")
 		}
+		p.issuer(c)
 	}
 }
 

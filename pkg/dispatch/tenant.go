@@ -153,7 +153,7 @@ func (s Settings) keepsTenants(old Settings, f *faults) {
 
 // tenant reads on whose behalf a task is, and where its calls may go.
 func (p *parser) tenant(o object) string {
-	p.allowed = nil
+	p.of, p.allowed = "", nil
 	name := o.text("tenant")
 	switch {
 	case !o.has("tenant") || o.fields["tenant"].Kind() != '"':
@@ -172,8 +172,31 @@ func (p *parser) tenant(o object) string {
 	if t.Retired {
 		o.fault("tenant", "the tenant %q is retired: it takes no new tasks", name)
 	}
-	p.allowed = t.AllowedHosts
+	p.of, p.allowed = name, t.AllowedHosts
 	return name
+}
+
+// issuer refuses claims that would be another tenant's word: an issuer other than the task's tenant's, or another's
+// where that has none.
+func (p *parser) issuer(claims object) {
+	if p.of == "" || !claims.has("iss") {
+		return
+	}
+	said := ""
+	if claims.fields["iss"].Kind() == '"' {
+		said = unquote(claims.fields["iss"])
+	}
+	own := p.settings.Tenant(p.of).Issuer
+	if own != "" && said != own {
+		claims.fault("iss", "must be %s, the issuer of its tenant; leave it out", own)
+		return
+	}
+	for _, other := range p.settings.Tenants {
+		if own == "" && other.Issuer != "" && other.Issuer == said {
+			claims.fault("iss", "is the issuer of another tenant; leave it out")
+			return
+		}
+	}
 }
 
 // Limit bounds the calls of a queue, of a tenant, or of a tenant's tasks in a queue.

@@ -17,7 +17,7 @@ import (
 
 const twoTenants = `{
 	"queues": {"default": {}, "bulk": {"lanes": 3}},
-	"tenants": {"acme": {"allowedHosts": ["api.acme.com", "*.acme.example", "2001:db8::1", "arn:aws:lambda:eu-west-1:123456789012:function:acme"]}, "globex": {"lanes": 2}, "gone": {"retired": true}},
+	"tenants": {"signed": {"issuer": "signed-calls"}, "acme": {"allowedHosts": ["api.acme.com", "*.acme.example", "2001:db8::1", "arn:aws:lambda:eu-west-1:123456789012:function:acme"]}, "globex": {"lanes": 2}, "gone": {"retired": true}},
 	"routes": {"order.paid": {"targets": [{"name": "ledger", "uri": "https://ledger.example.com/"}]}}
 }`
 
@@ -30,7 +30,7 @@ func TestEnqueueChecksTheTenant(t *testing.T) {
 		{"one that is named", twoTenants, `{"tenant":"acme",` + fine + `}`, "", ""},
 		{"none", twoTenants, `{"uri":"https://example.com/"}`, "", ""},
 		{"null", twoTenants, `{"tenant":null,"uri":"https://example.com/"}`, "", ""},
-		{"one that nobody knows", twoTenants, `{"tenant":"initech",` + fine + `}`, "#/tenant", `there is no tenant "initech"; there are acme, globex, gone`},
+		{"one that nobody knows", twoTenants, `{"tenant":"initech",` + fine + `}`, "#/tenant", `there is no tenant "initech"; there are acme, globex, gone, signed`},
 		{"one that is retired", twoTenants, `{"tenant":"gone",` + fine + `}`, "#/tenant", `the tenant "gone" is retired: it takes no new tasks`},
 		{"no name", twoTenants, `{"tenant":"*",` + fine + `}`, "#/tenant", "must be 1 to 64 characters of a-z 0-9 _ -"},
 		{"any, where others are allowed", `{"tenants":{"acme":{},"*":{"rate":1}}}`, `{"tenant":"initech",` + fine + `}`, "", ""},
@@ -48,6 +48,12 @@ func TestEnqueueChecksTheTenant(t *testing.T) {
 		{"an ARN", twoTenants, `{"tenant":"acme","uri":"arn:aws:lambda:eu-west-1:123456789012:function:acme"}`, "", ""},
 		{"an alias of it", twoTenants, `{"tenant":"acme","uri":"arn:aws:lambda:eu-west-1:123456789012:function:acme:live"}`, "", ""},
 		{"another ARN", twoTenants, `{"tenant":"acme","uri":"arn:aws:lambda:eu-west-1:123456789012:function:acme2"}`, "#/uri", ""},
+		{"claims without an issuer", twoTenants, `{"tenant":"signed","uri":"https://a.example/","claims":{}}`, "", ""},
+		{"claims of its own issuer", twoTenants, `{"tenant":"signed","uri":"https://a.example/","claims":{"iss":"signed-calls"}}`, "", ""},
+		{"claims of another issuer", twoTenants, `{"tenant":"signed","uri":"https://a.example/","claims":{"iss":"dispatch"}}`, "#/claims/iss", "must be signed-calls, the issuer of its tenant; leave it out"},
+		{"claims of another tenant's issuer", twoTenants, `{"tenant":"globex","uri":"https://a.example/","claims":{"iss":"signed-calls"}}`, "#/claims/iss", "is the issuer of another tenant; leave it out"},
+		{"claims of an issuer that is nobody's", twoTenants, `{"tenant":"globex","uri":"https://a.example/","claims":{"iss":"a"}}`, "", ""},
+		{"claims of nobody's task", twoTenants, `{"tasks":[{"tenant":"signed","uri":"https://a.example/"},{"uri":"https://a.example/","claims":{"iss":"a"}}]}`, "", ""},
 		{"a callback to another host", twoTenants, `{"tenant":"acme",` + fine + `,"onFailure":{"uri":"https://example.com/"}}`, "#/onFailure/uri", ""},
 		{"a type that goes to another host", twoTenants, `{"tenant":"acme","type":"order.paid"}`, "#/type", ""},
 		{"a type that goes where it may", twoTenants, `{"tenant":"globex","type":"order.paid"}`, "", ""},
@@ -56,7 +62,7 @@ func TestEnqueueChecksTheTenant(t *testing.T) {
 			w.settings(test.settings)
 			e := dispatch.Enqueue{
 				Store: w.store, Settings: dispatch.CachedSettings(w.store, time.Now, 0), Retention: dispatch.DefaultRetention, Now: time.Now,
-				CheckARN: func(dispatch.ARN) error { return nil }, Log: slog.New(slog.DiscardHandler),
+				CanSign: true, CheckARN: func(dispatch.ARN) error { return nil }, Log: slog.New(slog.DiscardHandler),
 			}
 			_, err := e.Run(w.Context(), []byte(test.input), func(i int) string { return fmt.Sprint("t", i) })
 			invalid, _ := errors.AsType[*dispatch.InvalidInput](err)
