@@ -43,3 +43,7 @@ local: ## run the functions on this machine under SAM (needs Docker, the AWS SAM
 .PHONY: bench
 bench: ## measure speed in one table, under four minutes (ARGS=-short: a quick look; ARGS=-json: for programs)
 	@go run ./internal/bench $(ARGS)
+
+.PHONY: bench-tenants
+bench-tenants: ## measure how late one tenant's tasks are beside another's flood, in two minutes (ARGS=-short: a quick look)
+	@go run ./internal/bench -only tenants $(ARGS)

@@ -15,6 +15,7 @@ type clearCommand struct {
 	OlderThan age    `required:"" placeholder:"DURATION" help:"Only tasks that ended longer ago: 14d, 36h; at least 8h, so that nothing that is enqueued again runs again."`
 	State     string `enum:",delivered,stopped,exhausted,expired,skipped,cancelled" default:"" help:"Only tasks in this state: ${enum}."`
 	Queue     string `help:"Only tasks of this queue."`
+	Tenant    string `help:"Only tasks of this tenant."`
 }
 
 // Validate is called by kong.
@@ -31,7 +32,7 @@ func (d clearCommand) Run(ctx context.Context, c console) error {
 	defer cancel()
 	return d.with(ctx, func(ctx context.Context, store dispatch.Store) error {
 		e, older := d.editor(store), time.Duration(d.OlderThan)
-		query := pick.Query{State: dispatch.State(d.State), Queue: d.Queue, Until: time.Now().Add(-older)}
+		query := pick.Query{State: dispatch.State(d.State), Queue: d.Queue, Tenant: d.Tenant, Until: time.Now().Add(-older)}
 		var chosen []dispatch.Task
 		for t, err := range pick.Tasks(ctx, store, e, query) {
 			if err != nil {

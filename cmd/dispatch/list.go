@@ -14,6 +14,7 @@ type listCommand struct {
 	storeFlags
 	State      string   `enum:",scheduled,blocked,held,delivered,stopped,exhausted,expired,skipped,cancelled" default:"" help:"Only tasks in this state: ${enum}."`
 	Queue      string   `help:"Only tasks of this queue."`
+	Tenant     string   `help:"Only tasks of this tenant."`
 	Identifier []string `sep:"none" placeholder:"NAME" help:"Only tasks with this identifier that have not ended; may be repeated."`
 	Identified bool     `help:"Only tasks with any identifier that have not ended."`
 	Limit      int      `default:"100" help:"The most tasks to list (${default}); 0: all."`
@@ -27,7 +28,7 @@ func (l listCommand) Run(ctx context.Context, c console) error {
 	ctx, cancel := context.WithTimeout(ctx, listTime)
 	defer cancel()
 	return l.with(ctx, func(ctx context.Context, store dispatch.Store) error {
-		query := pick.Query{State: dispatch.State(l.State), Queue: l.Queue, Identifiers: l.Identifier, Identified: l.Identified}
+		query := pick.Query{State: dispatch.State(l.State), Queue: l.Queue, Tenant: l.Tenant, Identifiers: l.Identifier, Identified: l.Identified}
 		editor := l.editor(store)
 		settings, err := editor.Settings(ctx)
 		if err != nil {

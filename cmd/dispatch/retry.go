@@ -15,10 +15,11 @@ import (
 type retryCommand struct {
 	storeFlags
 	bulkFlags
-	ID    []string `arg:"" optional:"" help:"The tasks' ids."`
-	State string   `enum:",held,delivered,stopped,exhausted,expired,skipped,cancelled" default:"" help:"Instead of ids: all tasks in this state: ${enum}."`
-	Queue string   `help:"Of these, only those of this queue."`
-	Since *age     `placeholder:"DURATION" help:"Of these, only those that ended so long ago at most: 2h, 14d."`
+	ID     []string `arg:"" optional:"" help:"The tasks' ids."`
+	State  string   `enum:",held,delivered,stopped,exhausted,expired,skipped,cancelled" default:"" help:"Instead of ids: all tasks in this state: ${enum}."`
+	Queue  string   `help:"Of these, only those of this queue."`
+	Tenant string   `help:"Of these, only those of this tenant."`
+	Since  *age     `placeholder:"DURATION" help:"Of these, only those that ended so long ago at most: 2h, 14d."`
 }
 
 // Validate is called by kong.
@@ -26,7 +27,7 @@ func (r retryCommand) Validate() error {
 	switch {
 	case len(r.ID) == 0 && r.State == "":
 		return errors.New("give ids, or a --state")
-	case len(r.ID) > 0 && (r.State != "" || r.Queue != "" || r.Since != nil):
+	case len(r.ID) > 0 && (r.State != "" || r.Queue != "" || r.Tenant != "" || r.Since != nil):
 		return errors.New("give ids or a filter, not both")
 	}
 	return r.storeFlags.Validate()
@@ -75,7 +76,7 @@ func (r retryCommand) listed(ctx context.Context, c console, e *dispatch.Editor)
 
 // found retries what the filter finds, in the order in which it ended: members of a group join it anew.
 func (r retryCommand) found(ctx context.Context, c console, store dispatch.Store) error {
-	query := pick.Query{State: dispatch.State(r.State), Queue: r.Queue}
+	query := pick.Query{State: dispatch.State(r.State), Queue: r.Queue, Tenant: r.Tenant}
 	if r.Since != nil {
 		query.Since = time.Now().Add(-time.Duration(*r.Since))
 	}

@@ -36,7 +36,7 @@ type settingsApplyCommand struct {
 	File string `arg:"" help:"The settings, as settings get prints them; with a version, only over that one."`
 }
 
-// Run replaces the settings. Queues are never removed, nor their lanes lowered.
+// Run replaces the settings. Queues and tenants are never removed, nor their lanes lowered.
 func (s settingsApplyCommand) Run(ctx context.Context, c console) error {
 	text, err := os.ReadFile(s.File)
 	if err != nil {

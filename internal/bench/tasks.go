@@ -29,6 +29,9 @@ type asked struct {
 	URI   string          `json:"uri"`
 	Body  json.RawMessage `json:"body"`
 	Delay float64         `json:"delay,omitempty"` // seconds
+
+	DueAt  string `json:"dueAt,omitempty"`
+	Tenant string `json:"tenant,omitempty"`
 }
 
 func encoded(v any) []byte {
@@ -61,6 +64,11 @@ func with(ctx context.Context, path string, do func(*sqlite.Store) error) (err e
 
 // fill puts n tasks that are due now into a new file.
 func (b *bench) fill(ctx context.Context, name, uri string, n int) (path string, err error) {
+	return b.fillWith(ctx, name, asked{URI: uri, Body: body()}, n)
+}
+
+// fillWith puts n times the same task into a file.
+func (b *bench) fillWith(ctx context.Context, name string, task asked, n int) (path string, err error) {
 	const together = 1000
 	path = filepath.Join(b.folder, name+".db")
 	return path, with(ctx, path, func(store *sqlite.Store) error {
@@ -70,7 +78,7 @@ func (b *bench) fill(ctx context.Context, name, uri string, n int) (path string,
 				Tasks []asked `json:"tasks"`
 			}{make([]asked, min(n, together))}
 			for i := range batch.Tasks {
-				batch.Tasks[i] = asked{URI: uri, Body: body()}
+				batch.Tasks[i] = task
 			}
 			if _, err := enqueue.Run(ctx, encoded(batch), newID); err != nil {
 				return fmt.Errorf("filling %s: %w", path, err)

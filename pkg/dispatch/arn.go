@@ -105,6 +105,9 @@ func (p *parser) arn(o object, d *Doc) {
 	default:
 		err = p.checkARN(a)
 	}
+	if err == nil {
+		err = p.allowed.Check(d.URI)
+	}
 	if err != nil {
 		o.fault("uri", "%v", err)
 	}

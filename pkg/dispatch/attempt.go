@@ -27,7 +27,7 @@ func (h *Handle) run(ctx context.Context, t Task, settings Settings) (next Hint,
 		return h.sendAll(ctx, t, d, settings)
 	}
 	var events []Event
-	change, answer := h.send(ctx, t, d, 0, settings.circuit(), &events)
+	change, answer := h.send(ctx, t, d, 0, settings, &events)
 	var answers []*Answer
 	if d.OnFailure != nil || d.OnSuccess != nil {
 		answers = []*Answer{answer}
@@ -38,8 +38,8 @@ func (h *Handle) run(ctx context.Context, t Task, settings Settings) (next Hint,
 
 // send makes the call to the task's i-th target, if it may be made. It returns what the task becomes by it,
 // and the answer, nil where no call was made. What somebody is to be told of it is added to events by change.
-func (h *Handle) send(ctx context.Context, t Task, d Doc, i int, s CircuitSettings, events *[]Event) (change func(Task) Task, answer *Answer) {
-	c := newCall(t, d, i)
+func (h *Handle) send(ctx context.Context, t Task, d Doc, i int, settings Settings, events *[]Event) (change func(Task) Task, answer *Answer) {
+	c := newCall(t, d, i, settings)
 	if state, reason, no := h.refuses(c, d, i); no {
 		return func(t Task) Task { return t.ends(d, i, state, reason, h.Now()) }, nil
 	}
@@ -58,7 +58,7 @@ func (h *Handle) send(ctx context.Context, t Task, d Doc, i int, s CircuitSettin
 		}
 		return func(t Task) Task { return t }, nil // too late for this lease: the next one sends it
 	}
-	from, probe := origin(c.Doc.URI), false
+	from, probe, s := origin(c.Doc.URI), false, settings.circuit()
 	if h.Circuits != nil {
 		var circuit Circuit
 		var waits bool
@@ -107,8 +107,11 @@ func (h *Handle) refusesAll(t Task, d Doc) (s State, reason string, no bool) {
 	return h.obeys(d.When, Call{Task: t, Doc: d, Attempt: t.attempts() + 1}, "its rule")
 }
 
-// refuses asks the rule of the i-th target.
+// refuses asks whether the task's tenant may call the i-th target, and the rule of that.
 func (h *Handle) refuses(c Call, d Doc, i int) (s State, reason string, no bool) {
+	if err := c.AllowedHosts.Check(c.Doc.URI); err != nil {
+		return Stopped, "its uri " + err.Error(), true
+	}
 	if len(d.Targets) == 0 {
 		return "", "", false
 	}
@@ -201,11 +204,19 @@ func (h *Handle) settle(ctx context.Context, t Task, d Doc, answers []*Answer, s
 		}
 	}
 	if ended.State.Failed() {
-		h.Log.LogAttrs(ctx, slog.LevelError, "task failed", slog.String("id", t.ID), slog.String("queue", t.Queue),
+		h.Log.LogAttrs(ctx, slog.LevelError, "task failed", slog.String("id", t.ID), slog.String("queue", t.Queue), tenantAttr(t),
 			slog.Int("run", t.Run), slog.String("state", string(t.State)), slog.String("reason", t.Reason), slog.Int("attempts", t.attempts()))
 	}
 	h.notify(ctx, t, ended.State.Failed(), d, events)
 	return next, nil
+}
+
+// tenantAttr names a task's tenant in a log line; a handler leaves out the empty attribute of a task without one.
+func tenantAttr(t Task) slog.Attr {
+	if t.Tenant == "" {
+		return slog.Attr{}
+	}
+	return slog.String("tenant", t.Tenant)
 }
 
 func finalTTL(endedAt time.Time, retention time.Duration) time.Time {
@@ -220,7 +231,7 @@ func (h *Handle) report(ctx context.Context, t Task, c Call, i int, a Answer, o 
 	}
 	if h.Log.Enabled(ctx, level) {
 		attrs := []slog.Attr{
-			slog.String("id", t.ID), slog.String("queue", t.Queue), slog.Int("run", t.Run),
+			slog.String("id", t.ID), slog.String("queue", t.Queue), tenantAttr(t), slog.Int("run", t.Run),
 			slog.Int("attempt", c.Attempt), slog.Int("status", a.Status), slog.String("error", a.Error), slog.String("outcome", string(o)),
 			slog.Int64("tookMs", took.Milliseconds()), slog.String("state", string(t.State)),
 		}
@@ -234,7 +245,7 @@ func (h *Handle) report(ctx context.Context, t Task, c Call, i int, a Answer, o 
 	}
 	if keepsFailing(t, c, i, o) {
 		attrs := []slog.Attr{
-			slog.String("id", t.ID), slog.String("queue", t.Queue), slog.Int("run", t.Run), slog.String("state", string(t.State)),
+			slog.String("id", t.ID), slog.String("queue", t.Queue), tenantAttr(t), slog.Int("run", t.Run), slog.String("state", string(t.State)),
 			slog.String("reason", t.progress(i).Error), slog.Int("attempts", c.Attempt),
 		}
 		if c.Target != "" {

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"strconv"
 	"time"
 )
@@ -12,11 +13,16 @@ type Call struct {
 	Target  string        // the target's name, if it is one of several
 	Attempt int           // its number, from 1
 	Timeout time.Duration // for the whole of it: connecting, sending, and reading the answer's body
+
+	AllowedHosts Hosts // where its tenant's calls may go: asked of each URL of the call, those of redirects too
 }
 
-// newCall returns the next call to the i-th target of a task.
-func newCall(t Task, d Doc, i int) Call {
-	c := Call{Task: t, Doc: d.To(i), Attempt: t.progress(i).Attempts + 1}
+// newCall returns the next call to the i-th target of a task. The issuer of its signatures is the target's sender, else
+// its tenant's.
+func newCall(t Task, d Doc, i int, settings Settings) Call {
+	tenant := settings.Tenant(t.Tenant)
+	c := Call{Task: t, Doc: d.To(i), Attempt: t.progress(i).Attempts + 1, AllowedHosts: tenant.AllowedHosts}
+	c.Doc.Sender = cmp.Or(c.Doc.Sender, tenant.Issuer)
 	if len(d.Targets) > 1 {
 		c.Target = d.Targets[i].Name
 	}

@@ -23,6 +23,7 @@ type report struct {
 	State      State           `json:"state"`
 	Reason     string          `json:"reason,omitempty"`
 	Queue      string          `json:"queue"`
+	Tenant     string          `json:"tenant,omitempty"`
 	Group      string          `json:"group,omitempty"`
 	Identifier string          `json:"identifier,omitempty"`
 	CreatedAt  time.Time       `json:"createdAt"`
@@ -85,9 +86,9 @@ func callbacks(t Task, d Doc, answers []*Answer, settings Settings, retention ti
 	}
 	id := t.ID + "/" + strconv.FormatInt(t.Generation, 10) + "/" + kind
 	row := Task{
-		ID: id, State: Scheduled, Queue: c.Queue, Run: 1, Doc: encoded, Hash: []byte(id),
-		Timeout: doc.Timeout(), ExpireAt: doc.ExpireAt, DueAt: t.EndedAt, Lane: Lane(c.Queue, id, settings.Lanes(c.Queue)),
-		Generation: t.EndedAt.UnixMilli(), Version: doc.version(),
+		ID: id, State: Scheduled, Queue: c.Queue, Tenant: t.Tenant, Run: 1, Doc: encoded, Hash: []byte(id),
+		Timeout: doc.Timeout(), ExpireAt: doc.ExpireAt, DueAt: t.EndedAt, Lane: settings.Lane(c.Queue, t.Tenant, id),
+		Generation: t.EndedAt.UnixMilli(), Version: doc.version(t.Tenant),
 	}
 	row.TTL = liveTTL(row, retention)
 	return []Task{row}, nil
@@ -117,7 +118,7 @@ func (r *report) strip() {
 
 func newReport(t Task, d Doc, answers []*Answer) report {
 	r := report{
-		ID: t.ID, Run: t.Run, State: t.State, Reason: t.Reason, Queue: t.Queue, Group: t.Group, Identifier: d.Identifier,
+		ID: t.ID, Run: t.Run, State: t.State, Reason: t.Reason, Queue: t.Queue, Tenant: t.Tenant, Group: t.Group, Identifier: d.Identifier,
 		CreatedAt: d.CreatedAt, EndedAt: t.EndedAt, Attempts: t.attempts(), Type: d.Type, Request: reportRequest{Method: d.Method, URI: d.URI},
 	}
 	if len(d.Targets) == 0 {

@@ -21,7 +21,7 @@ type Doc struct {
 	Body      json.RawMessage        `json:"body,omitempty"`   // a JSON string or any other JSON; at most one of Body and Claims
 	Claims    json.RawMessage        `json:"claims,omitempty"` // an object that becomes a JWT
 	Format    Format                 `json:"format,omitempty"`
-	Sender    string                 `json:"-"` // of a call to a target: see [Target]
+	Sender    string                 `json:"-"` // of a call: see [Target] and [TenantSettings]
 
 	SuccessCodes Codes    `json:"successCodes,omitempty"`
 	StopCodes    Codes    `json:"stopCodes,omitempty"`
@@ -160,18 +160,21 @@ func (d Doc) To(i int) Doc {
 	return d
 }
 
-// version returns the least version of the row's format whose code knows all that is asked.
-func (d Doc) version() int {
+// version returns the least version of the row's format whose code knows all that is asked on behalf of a tenant.
+func (d Doc) version(tenant string) int {
 	v := 1
+	if tenant != "" {
+		v = 3
+	}
 	if len(d.Targets) > 0 || IsARN(d.URI) {
-		v = 2
+		v = max(v, 2)
 	}
 	if d.Redirects > 0 || slices.ContainsFunc(d.Targets, func(t Target) bool { return t.Redirects > 0 }) {
 		v = 3
 	}
 	for _, c := range []*Callback{d.OnFailure, d.OnSuccess} {
 		if c != nil {
-			v = max(v, c.Doc.version())
+			v = max(v, c.Doc.version(""))
 		}
 	}
 	return v

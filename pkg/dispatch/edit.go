@@ -79,7 +79,7 @@ func (e *Editor) Retry(ctx context.Context, id string) (Task, error) {
 		now := roundUp(e.Now())
 		t.State, t.Reason, t.EndedAt, t.Flag = Scheduled, "", time.Time{}, false
 		t.Run++
-		t.DueAt, t.Lane = now, Lane(t.Queue, t.ID, settings.Lanes(t.Queue))
+		t.DueAt, t.Lane = now, settings.Lane(t.Queue, t.Tenant, t.ID)
 		t.Progress, t.Lapses, t.Identifier = again(t.Progress), 0, d.Identifier
 		if life := d.Lifetime(); life > 0 {
 			t.ExpireAt = now.Add(life)
@@ -143,10 +143,10 @@ func (e *Editor) edit(ctx context.Context, id string, change func(*Task) error) 
 	return t, nil
 }
 
-// Filter returns the cheapest filter that lists the tasks of a queue in a state ("" for all): by lanes
-// for those that are scheduled and, newest first, for failures; the whole store for the others.
-func (e *Editor) Filter(ctx context.Context, queue string, state State) (Filter, error) {
-	f := Filter{Queue: queue, State: state}
+// Filter returns the cheapest filter that lists the tasks of a queue and a tenant in a state ("" for all): by
+// lanes for those that are scheduled and, newest first, for failures; the whole store for the others.
+func (e *Editor) Filter(ctx context.Context, queue, tenant string, state State) (Filter, error) {
+	f := Filter{Queue: queue, Tenant: tenant, State: state}
 	if state != Scheduled && !state.Failed() {
 		return f, nil
 	}
@@ -158,9 +158,9 @@ func (e *Editor) Filter(ctx context.Context, queue string, state State) (Filter,
 		switch {
 		case queue != "" && name != queue:
 		case state == Scheduled:
-			f.Lanes = append(f.Lanes, Lanes(name, settings.Lanes(name))...)
+			f.Lanes = append(f.Lanes, settings.inQueue(name, tenant, Lanes)...)
 		default:
-			f.Lanes = append(f.Lanes, HistoryLanes(name, settings.Lanes(name))...)
+			f.Lanes = append(f.Lanes, settings.inQueue(name, tenant, HistoryLanes)...)
 			f.Newest = true
 		}
 	}

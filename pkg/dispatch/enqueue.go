@@ -117,7 +117,7 @@ func (e *Enqueue) rows(all []asked, settings Settings, now time.Time, newID func
 			at = append(at, n)
 			continue
 		}
-		row, err := e.row(a, settings.Lanes(a.queue), now)
+		row, err := e.row(a, settings, now)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -131,16 +131,16 @@ func (e *Enqueue) rows(all []asked, settings Settings, now time.Time, newID func
 	return rows, at, f.err()
 }
 
-func (e *Enqueue) row(a asked, lanes int, now time.Time) (Task, error) {
+func (e *Enqueue) row(a asked, settings Settings, now time.Time) (Task, error) {
 	doc, err := EncodeDoc(a.doc)
 	if err != nil {
 		return Task{}, err
 	}
 	t := Task{
-		ID: a.id, State: Scheduled, Queue: a.queue, Run: 1,
+		ID: a.id, State: Scheduled, Queue: a.queue, Tenant: a.tenant, Run: 1,
 		Doc: doc, Hash: a.hash, Timeout: a.doc.Timeout(), ExpireAt: a.doc.ExpireAt,
-		DueAt: a.doc.FirstDueAt, Lane: Lane(a.queue, a.id, lanes),
-		Generation: now.UnixMilli(), Version: a.doc.version(),
+		DueAt: a.doc.FirstDueAt, Lane: settings.Lane(a.queue, a.tenant, a.id),
+		Generation: now.UnixMilli(), Version: a.doc.version(a.tenant),
 		Identifier: a.doc.Identifier, Group: a.group,
 	}
 	t.TTL = liveTTL(t, e.Retention)
@@ -164,6 +164,8 @@ func receipt(id string, r Result, hash []byte, repeated bool) Receipt {
 		return Receipt{ID: id, State: r.Task.State, Existing: true, Error: &Problem{Title: "Conflict", Status: 409, Detail: "it may be under way and cannot be replaced now"}}
 	case errors.Is(r.Err, errOtherGroup):
 		return Receipt{ID: id, State: r.Task.State, Existing: true, Error: &Problem{Title: "Conflict", Status: 409, Detail: "a task cannot change its group; use another id"}}
+	case errors.Is(r.Err, errOtherTenant):
+		return Receipt{ID: id, State: r.Task.State, Existing: true, Error: &Problem{Title: "Conflict", Status: 409, Detail: "a task cannot change its tenant; use another id"}}
 	case r.Err != nil:
 		return Receipt{ID: id, Error: &Problem{Title: "Not stored", Status: 503, Detail: "the store did not answer in time; enqueue it again under the same id"}}
 	case !bytes.Equal(r.Task.Hash, hash):

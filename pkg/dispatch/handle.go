@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 )
@@ -72,8 +73,8 @@ type Claimed struct {
 	settings Settings // those by which it was claimed
 }
 
-// Claim takes the leases of all that may be claimed together, in one call of the store: the tasks whose queues have
-// neither limits nor a pause. Each of them must go to [Handle.RunClaimed], or its lease lapses. The hints of the others
+// Claim takes the leases of all that may be claimed together, in one call of the store: the tasks whose queues
+// and tenants have neither limits nor a pause. Each of them must go to [Handle.RunClaimed], or its lease lapses. The hints of the others
 // are returned for Run, one by one. The error says that the store failed for some, which are in neither.
 func (h *Handle) Claim(ctx context.Context, hints []Hint) (claimed []Claimed, alone []Hint, err error) {
 	settings, err := h.Settings(ctx)
@@ -82,7 +83,7 @@ func (h *Handle) Claim(ctx context.Context, hints []Hint) (claimed []Claimed, al
 	}
 	ids := make([]string, 0, len(hints))
 	for _, hint := range hints {
-		if settings.Queues[hint.Queue].plain() {
+		if settings.plain(hint.Queue, hint.Tenant) {
 			ids = append(ids, hint.ID)
 		} else {
 			alone = append(alone, hint)
@@ -105,7 +106,7 @@ func (h *Handle) Claim(ctx context.Context, hints []Hint) (claimed []Claimed, al
 
 // RunClaimed runs a claimed task, and after it those that its group's turn comes to, as Run does.
 func (h *Handle) RunClaimed(ctx context.Context, c Claimed) error {
-	next, _, err := h.runIn(ctx, c.task, "", c.settings)
+	next, _, err := h.runIn(ctx, c.task, Hint{}, c.settings)
 	return errors.Join(err, h.follow(ctx, next))
 }
 
@@ -123,41 +124,54 @@ func (h *Handle) follow(ctx context.Context, hint Hint) error {
 	return nil
 }
 
-// one handles a hint by itself, by the rules of its queue, and returns the hint of whoever waited behind it.
+// one handles a hint by itself, by the rules of its queue and tenant, and returns the hint of whoever waited behind it.
 func (h *Handle) one(ctx context.Context, hint Hint, settings Settings) (Hint, error) {
-	q, token := settings.Queues[hint.Queue], h.Token()
-	if q.Paused && !h.isExpired(ctx, hint.ID) {
+	paused, token := settings.Queues[hint.Queue].Paused, h.Token()
+	if paused && !h.isExpired(ctx, hint.ID) {
 		return Hint{}, nil // its time comes when the queue goes on
 	}
 	called := false
-	if q.Limited() && !q.Paused {
-		limits := limiter{h.Store, h.Now}
-		if ok, err := limits.take(ctx, hint.Queue, q, token); err != nil || !ok {
+	var limits []Limit
+	if !paused {
+		limits = settings.Limits(hint.Queue, hint.Tenant)
+	}
+	if len(limits) > 0 {
+		taken, ok, err := limiter{h.Store, h.Now}.takeAll(ctx, limits, token)
+		defer func() { h.giveBack(ctx, taken, token, called) }()
+		if err != nil || !ok {
 			return Hint{}, err
 		}
-		defer func() {
-			if err := limits.done(context.WithoutCancel(ctx), hint.Queue, token, called); err != nil {
-				h.Log.LogAttrs(ctx, slog.LevelWarn, "a limit was not given back; it ends by itself", slog.String("queue", hint.Queue), slog.Any("error", err))
-			}
-		}()
 	}
 	r := h.claim(ctx, []string{hint.ID}, token)[0]
 	if r.Err != nil {
 		return Hint{}, h.refused(ctx, hint.ID, r)
 	}
-	if q.InFlight > 0 && r.Task.Until.After(h.Now().Add(holdTime)) {
-		if err := (limiter{h.Store, h.Now}).extend(ctx, hint.Queue, token, r.Task.Until); err != nil {
+	for _, l := range limits {
+		if l.InFlight == 0 || !r.Task.Until.After(h.Now().Add(holdTime)) {
+			continue
+		}
+		if err := (limiter{h.Store, h.Now}).extend(ctx, l, token, r.Task.Until); err != nil {
 			return Hint{}, err // the lease lapses, and is counted: better than more calls than allowed
 		}
 	}
-	next, called, err := h.runIn(ctx, r.Task, hint.Queue, settings)
+	next, called, err := h.runIn(ctx, r.Task, hint, settings)
 	return next, err
 }
 
-// runIn runs a claimed task if what its queue asks for was asked: a hint may have named another queue. If
-// not, the claim is given back and the result is the right hint.
-func (h *Handle) runIn(ctx context.Context, t Task, asked string, settings Settings) (next Hint, called bool, err error) {
-	if t.Queue == asked || settings.Queues[t.Queue].plain() {
+// giveBack ends what a call has taken from limits.
+func (h *Handle) giveBack(ctx context.Context, taken []Limit, token string, called bool) {
+	for _, l := range taken {
+		if err := (limiter{h.Store, h.Now}).done(context.WithoutCancel(ctx), l, token, called); err != nil {
+			h.Log.LogAttrs(ctx, slog.LevelWarn, "a limit was not given back; it ends by itself", slog.String("of", l.String()), slog.Any("error", err))
+		}
+	}
+}
+
+// runIn runs a claimed task if what its queue and its tenant ask for was asked: a hint may have named another queue, or
+// no tenant. If not, the claim is given back and the result is the right hint.
+func (h *Handle) runIn(ctx context.Context, t Task, asked Hint, settings Settings) (next Hint, called bool, err error) {
+	right := t.Queue == asked.Queue && (t.Tenant == asked.Tenant || slices.Equal(settings.Limits(t.Queue, t.Tenant), settings.Limits(asked.Queue, asked.Tenant)))
+	if right || settings.plain(t.Queue, t.Tenant) {
 		return h.run(ctx, t, settings)
 	}
 	_, err = h.settle(ctx, t, Doc{}, nil, settings)

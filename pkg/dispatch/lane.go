@@ -7,12 +7,19 @@ import (
 )
 
 // Lane names the shard of the queue's due index that a task belongs to. One lane bears what one DynamoDB
-// partition bears, 500 tasks a second; a queue's number of lanes (at least 1) is only ever raised.
+// partition bears, 500 tasks a second; a queue's number of lanes (at least 1) is only ever raised. Tasks of a tenant that
+// the settings name are in lanes of its own: see [Settings.Lane].
 func Lane(queue, id string, lanes int) string {
 	return queue + "#" + strconv.Itoa(shard(id, lanes))
 }
 
-const historyMark = "!failed#"
+const (
+	historyMark = "!failed#"
+	tenantMark  = "~" // no name of a queue or a tenant holds it
+)
+
+// own names the part of a queue that has a tenant's lanes, as Lane takes a queue.
+func own(queue, tenant string) string { return queue + tenantMark + tenant }
 
 // historyOf returns the lane of the queue's history of failures that belongs to a live lane.
 func historyOf(lane string) string {
@@ -28,8 +35,19 @@ func liveLane(lane string) string {
 
 // QueueOf returns the queue that a lane, live or of the history, belongs to.
 func QueueOf(lane string) string {
-	queue, _, _ := strings.Cut(lane, "#")
-	return strings.TrimSuffix(queue, "!failed")
+	queue, _, _ := strings.Cut(part(lane), tenantMark)
+	return queue
+}
+
+// TenantOf returns the tenant whose tasks alone are in a lane, live or of the history; "" for one that many share.
+func TenantOf(lane string) string {
+	_, tenant, _ := strings.Cut(part(lane), tenantMark)
+	return tenant
+}
+
+func part(lane string) string {
+	name, _, _ := strings.Cut(lane, "#")
+	return strings.TrimSuffix(name, "!failed")
 }
 
 // Lanes names all live lanes of a queue that has n.

@@ -9,8 +9,7 @@ import (
 	"time"
 )
 
-// usage is what the calls of a limited queue have used of its limits: a document of its own, because many
-// handles share it. It is taken from before a claim, so that a claim is always a call.
+// usage is what calls have used of a limit: a document of its own, because many handles share it. It is taken from before a claim, so that a claim is always a call.
 type usage struct {
 	Tokens float64          `json:"tokens"`         // calls that may begin now, up to one second's worth
 	At     int64            `json:"at"`             // when Tokens was true, ms since 1970
@@ -24,29 +23,37 @@ const (
 	limitTime = 3 * time.Second
 )
 
-// Used says what is used of the limits of a queue at a moment: how many calls are under way, and whether one
-// more may begin.
-func Used(ctx context.Context, store Store, queue string, q QueueSettings, now time.Time) (inFlight int, more bool, err error) {
-	u, _, err := limiter{store, nil}.load(ctx, queue)
+// Used says what is used of a limit at a moment: how many calls are under way, and whether one more may begin.
+func Used(ctx context.Context, store Store, l Limit, now time.Time) (inFlight int, more bool, err error) {
+	u, _, err := limiter{store, nil}.load(ctx, l)
 	if err != nil {
 		return 0, false, err
 	}
-	more = u.allows(q, now)
+	more = u.allows(l, now)
 	return len(u.Held), more, nil
 }
 
-// limiter takes from the limits of queues.
+// limiter takes from limits.
 type limiter struct {
 	store Store
 	now   func() time.Time
 }
 
-func usageName(queue string) string { return "limits." + queue }
+// takeAll begins a call under a name that is counted against several limits: against all of them, or none. taken are
+// those that are to be given back.
+func (l limiter) takeAll(ctx context.Context, limits []Limit, name string) (taken []Limit, ok bool, err error) {
+	for i, one := range limits {
+		if ok, err := l.take(ctx, one, name); err != nil || !ok {
+			return limits[:i], false, err
+		}
+	}
+	return limits, true, nil
+}
 
-// take begins a call of the queue under a name; ok says whether the limits allow it.
-func (l limiter) take(ctx context.Context, queue string, q QueueSettings, name string) (ok bool, err error) {
-	err = l.change(ctx, queue, func(u *usage, now time.Time) bool {
-		ok = u.allows(q, now)
+// take begins a call under a name; ok says whether the limit allows it.
+func (l limiter) take(ctx context.Context, limit Limit, name string) (ok bool, err error) {
+	err = l.change(ctx, limit, func(u *usage, now time.Time) bool {
+		ok = u.allows(limit, now)
 		if ok {
 			u.Tokens--
 			u.Held[name] = Millis(now.Add(holdTime))
@@ -57,8 +64,8 @@ func (l limiter) take(ctx context.Context, queue string, q QueueSettings, name s
 }
 
 // extend says that the call lasts longer than a usual one.
-func (l limiter) extend(ctx context.Context, queue, name string, until time.Time) error {
-	return l.change(ctx, queue, func(u *usage, _ time.Time) bool {
+func (l limiter) extend(ctx context.Context, limit Limit, name string, until time.Time) error {
+	return l.change(ctx, limit, func(u *usage, _ time.Time) bool {
 		if _, held := u.Held[name]; !held {
 			return false
 		}
@@ -68,8 +75,8 @@ func (l limiter) extend(ctx context.Context, queue, name string, until time.Time
 }
 
 // done ends a call; one that never began gives back what it took.
-func (l limiter) done(ctx context.Context, queue, name string, began bool) error {
-	return l.change(ctx, queue, func(u *usage, _ time.Time) bool {
+func (l limiter) done(ctx context.Context, limit Limit, name string, began bool) error {
+	return l.change(ctx, limit, func(u *usage, _ time.Time) bool {
 		_, held := u.Held[name]
 		delete(u.Held, name)
 		if held && !began {
@@ -80,28 +87,28 @@ func (l limiter) done(ctx context.Context, queue, name string, began bool) error
 }
 
 // allows brings the usage up to now and reports whether one more call may begin.
-func (u *usage) allows(q QueueSettings, now time.Time) bool {
+func (u *usage) allows(l Limit, now time.Time) bool {
 	for name, until := range u.Held {
 		if until <= Millis(now) { // its handle died
 			delete(u.Held, name)
 		}
 	}
-	burst := max(1, q.Rate)
+	burst := max(1, l.Rate)
 	if u.At == 0 {
 		u.Tokens = burst
 	} else if elapsed := now.Sub(FromMillis(u.At)); elapsed > 0 {
-		u.Tokens = min(burst, u.Tokens+elapsed.Seconds()*q.Rate)
+		u.Tokens = min(burst, u.Tokens+elapsed.Seconds()*l.Rate)
 	}
 	u.At = max(u.At, Millis(now))
-	return (q.Rate == 0 || u.Tokens >= 1) && (q.InFlight == 0 || len(u.Held) < q.InFlight)
+	return (l.Rate == 0 || u.Tokens >= 1) && (l.InFlight == 0 || len(u.Held) < l.InFlight)
 }
 
 // change reads the usage, lets edit change it and writes it if edit says so, again where another was faster.
-func (l limiter) change(ctx context.Context, queue string, edit func(*usage, time.Time) bool) error {
+func (l limiter) change(ctx context.Context, limit Limit, edit func(*usage, time.Time) bool) error {
 	ctx, cancel := context.WithTimeout(ctx, limitTime)
 	defer cancel()
 	for {
-		u, version, err := l.load(ctx, queue)
+		u, version, err := l.load(ctx, limit)
 		if err != nil {
 			return err
 		}
@@ -110,32 +117,32 @@ func (l limiter) change(ctx context.Context, queue string, edit func(*usage, tim
 		}
 		body, err := json.Marshal(u)
 		if err != nil {
-			return fmt.Errorf("encoding the usage of queue %s: %w", queue, err)
+			return fmt.Errorf("encoding what is used of the limit of %s: %w", limit, err)
 		}
-		err = l.store.Save(ctx, Document{Name: usageName(queue), Version: version + 1, Body: body})
+		err = l.store.Save(ctx, Document{Name: limit.usage(), Version: version + 1, Body: body})
 		if err == nil {
 			return nil
 		}
 		if !errors.Is(err, ErrConflict) {
-			return fmt.Errorf("writing the usage of queue %s: %w", queue, err)
+			return fmt.Errorf("writing what is used of the limit of %s: %w", limit, err)
 		}
 		select {
 		case <-time.After(time.Duration(rand.Int64N(int64(20 * time.Millisecond)))):
 		case <-ctx.Done():
-			return fmt.Errorf("writing the usage of queue %s: %w", queue, ctx.Err())
+			return fmt.Errorf("writing what is used of the limit of %s: %w", limit, ctx.Err())
 		}
 	}
 }
 
 // load reads the usage, and the version of its document.
-func (l limiter) load(ctx context.Context, queue string) (usage, int64, error) {
+func (l limiter) load(ctx context.Context, limit Limit) (usage, int64, error) {
 	u := usage{}
-	d, err := l.store.Load(ctx, usageName(queue))
+	d, err := l.store.Load(ctx, limit.usage())
 	if err == nil {
 		err = json.Unmarshal(d.Body, &u)
 	}
 	if err != nil && !errors.Is(err, ErrNotFound) {
-		return u, 0, fmt.Errorf("reading the usage of queue %s: %w", queue, err)
+		return u, 0, fmt.Errorf("reading what is used of the limit of %s: %w", limit, err)
 	}
 	if u.Held == nil {
 		u.Held = map[string]int64{}

@@ -20,6 +20,7 @@ type Event struct {
 	Kind       EventKind `json:"-"`
 	ID         string    `json:"id"`
 	Queue      string    `json:"queue"`
+	Tenant     string    `json:"tenant,omitempty"`
 	Run        int       `json:"run"`
 	State      State     `json:"state"`
 	Reason     string    `json:"reason"` // of its end, or of the last attempt's failure
@@ -35,7 +36,7 @@ const notifyTime = 2 * time.Second
 
 func event(kind EventKind, t Task, d Doc, target, reason string, attempts int) Event {
 	return Event{
-		Kind: kind, ID: t.ID, Queue: t.Queue, Run: t.Run, State: t.State, Reason: reason, Attempts: attempts,
+		Kind: kind, ID: t.ID, Queue: t.Queue, Tenant: t.Tenant, Run: t.Run, State: t.State, Reason: reason, Attempts: attempts,
 		Group: t.Group, Identifier: d.Identifier, Type: d.Type, Target: target,
 	}
 }

@@ -25,11 +25,11 @@ const (
 
 // asked is one task of an input: what the row needs that the document does not hold.
 type asked struct {
-	id, queue, group string
-	onConflict       onConflict
-	pointer          string
-	doc              Doc
-	hash             []byte
+	id, queue, tenant, group string
+	onConflict               onConflict
+	pointer                  string
+	doc                      Doc
+	hash                     []byte
 }
 
 // parser reads the input of enqueue.
@@ -44,6 +44,9 @@ type parser struct {
 	checkURL  func(*url.URL) error
 
 	checkSecret func(name string) error // nil: there are no secrets for headers
+
+	of      string // the tenant whose task is read, "" for none, or where the settings have none
+	allowed Hosts  // and where its calls may go
 }
 
 // parse reads one task, or {"tasks": […]}: then batch is true. The error is an *InvalidInput with every fault.
@@ -83,9 +86,9 @@ func (p *parser) parse(input []byte) (tasks []asked, batch bool, err error) {
 
 func (p *parser) task(o object) asked {
 	o.only("id", "type", "method", "uri", "headers", "body", "claims", "format", "redirects", "expireAt", "lifetime", "dueAt", "delay",
-		"successCodes", "successCode", "stopCodes", "waitCodes", "attempts", "httpTimeout", "queue",
+		"successCodes", "successCode", "stopCodes", "waitCodes", "attempts", "httpTimeout", "queue", "tenant",
 		"group", "groupOnFailure", "identifier", "onConflict", "when", "notifyAttempts", "onFailure", "onSuccess")
-	a := asked{id: o.text("id"), queue: p.queue(o), pointer: string(o.pointer), hash: hashOf(o)}
+	a := asked{id: o.text("id"), queue: p.queue(o), tenant: p.tenant(o), pointer: string(o.pointer), hash: hashOf(o)}
 	if o.has("id") && o.fields["id"].Kind() == '"' && !validID(a.id) {
 		o.fault("id", "must be 1 to %d characters of A-Z a-z 0-9 _ . : -", maxID)
 	}
@@ -129,6 +132,7 @@ func (p *parser) content(o object, d *Doc) {
 		if c.has("exp") && c.fields["exp"].Kind() != '0' {
 			c.fault("exp", "must be a number: Unix seconds (RFC 7519, section 4.1.4)")
 		}
+		p.issuer(c)
 	}
 }
 
@@ -144,7 +148,11 @@ func (p *parser) request(o object, d *Doc) {
 	if !o.has("uri") {
 		o.fault("uri", "is required: where the call goes")
 	} else if o.fields["uri"].Kind() == '"' && !IsARN(d.URI) {
-		if err := checkURI(d.URI, p.allowHTTP, p.checkURL); err != nil {
+		err := checkURI(d.URI, p.allowHTTP, p.checkURL)
+		if err == nil {
+			err = p.allowed.Check(d.URI)
+		}
+		if err != nil {
 			o.fault("uri", "%v", err)
 		}
 	}

@@ -16,6 +16,7 @@ func TestPrepare(t *testing.T) {
 		{name: "a task", input: `{` + id + `}`},
 		{name: "with everything", input: `{` + id + `,"body":{"a":1},"delay":60,"lifetime":3600,"identifier":"i","httpTimeout":7,"onConflict":"keep",` +
 			`"attempts":{"limit":3},"onFailure":{"uri":"https://example.com/failed"}}`},
+		{name: "of a tenant", input: `{` + id + `,"tenant":"acme"}`},
 		{name: "without an id", input: `{"uri":"https://example.com/"}`, faults: "#/id"},
 		{name: "of a group", input: `{` + id + `,"group":"g"}`, faults: "#/group"},
 		{name: "that replaces", input: `{` + id + `,"onConflict":"replace"}`, faults: "#/onConflict"},

@@ -7,8 +7,9 @@ import (
 )
 
 var (
-	errKept       = errors.New("kept")                         // onConflict lets the stored task stay
-	errOtherGroup = errors.New("the task is of another group") // its chain cannot be changed
+	errKept        = errors.New("kept")                          // onConflict lets the stored task stay
+	errOtherGroup  = errors.New("the task is of another group")  // its chain cannot be changed
+	errOtherTenant = errors.New("the task is of another tenant") // nobody replaces another's
 )
 
 // replaceAll gives those rows that exist the new content where their task's onConflict asks for it, puts
@@ -42,6 +43,8 @@ func (e *Enqueue) replaceAll(ctx context.Context, all []asked, at []int, rows []
 // received: a receiver must not drop the new content as a duplicate.
 func (t *Task) renew(row Task, how onConflict, now time.Time) error {
 	switch {
+	case t.Tenant != row.Tenant:
+		return errOtherTenant
 	case t.Group != row.Group:
 		return errOtherGroup
 	case how == replaceFinished && !t.State.Final():

@@ -14,9 +14,9 @@ const recordTime = 5 * time.Second
 // flight is the calls of one lease to several targets. What one of them brings is recorded while others are
 // still under way: it is done, whatever becomes of them and of this process.
 type flight struct {
-	handle  *Handle
-	doc     Doc
-	circuit CircuitSettings
+	handle   *Handle
+	doc      Doc
+	settings Settings
 
 	mu      sync.Mutex
 	task    Task
@@ -39,7 +39,7 @@ func (h *Handle) sendAll(ctx context.Context, t Task, d Doc, settings Settings) 
 		next, err = h.settle(ctx, t.sum(d), d, nil, settings)
 		return next, false, err
 	}
-	f := &flight{handle: h, doc: d, circuit: settings.circuit(), task: t, left: len(due), over: make(chan struct{}), writing: make(chan struct{}, 1), answers: make([]*Answer, len(d.Targets))}
+	f := &flight{handle: h, doc: d, settings: settings, task: t, left: len(due), over: make(chan struct{}), writing: make(chan struct{}, 1), answers: make([]*Answer, len(d.Targets))}
 	var wg sync.WaitGroup
 	for i := range d.Targets {
 		wg.Go(func() {
@@ -88,7 +88,7 @@ func (f *flight) send(ctx context.Context, i int) {
 	f.mu.Lock()
 	t := f.task
 	f.mu.Unlock()
-	change, answer := f.handle.send(ctx, t, f.doc, i, f.circuit, &f.events)
+	change, answer := f.handle.send(ctx, t, f.doc, i, f.settings, &f.events)
 	f.mu.Lock()
 	f.task = change(f.task)
 	if answer != nil {

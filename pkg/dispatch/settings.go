@@ -22,6 +22,8 @@ type Settings struct {
 	Redact []string                 `json:"redact,omitempty"` // headers whose values nobody is shown, besides those whose names say so
 
 	Circuit *CircuitSettings `json:"circuit,omitempty"` // when calls to a receiver that fails are held back; nil: as by default
+
+	Tenants map[string]TenantSettings `json:"tenants,omitempty"` // by name, as queues are named, or AnyTenant; none: any name will do
 }
 
 // QueueSettings are one queue's.
@@ -36,18 +38,12 @@ type QueueSettings struct {
 	Defaults   Defaults `json:"defaults,omitzero"`    // for tasks that do not say
 }
 
-// plain reports whether nothing is to be asked before a claim.
-func (q QueueSettings) plain() bool { return !q.Paused && !q.Limited() }
-
 // Defaults are what a queue gives to tasks that do not say themselves.
 type Defaults struct {
 	Attempts    json.RawMessage `json:"attempts,omitempty"`    // as in a task
 	HTTPTimeout int             `json:"httpTimeout,omitempty"` // seconds, 1–600
 	Lifetime    float64         `json:"lifetime,omitempty"`    // seconds
 }
-
-// Limited reports whether the queue's calls are counted.
-func (q QueueSettings) Limited() bool { return q.Rate > 0 || q.InFlight > 0 }
 
 // SettingsName is the document that holds the settings.
 const SettingsName = "settings"
@@ -74,26 +70,31 @@ func ParseSettings(input []byte, checkRule func(rule string) error) (Settings, e
 	if checkSyntax(input, &p.faults); len(p.faults.list) > 0 {
 		return s, p.faults.err()
 	}
-	if o, ok := readObject(jsontext.Value(input), "", &p.faults); ok {
-		o.only("queues", "routes", "redact", "circuit")
-		s.Redact = redact(o)
-		s.Circuit = circuitSettings(o)
-		if o.has("routes") {
-			s.Routes = p.routes(o)
-		}
-		if o.has("queues") {
-			queues, _ := readObject(o.fields["queues"], "/queues", &p.faults)
-			for _, name := range queues.names {
-				if !validQueue(name) {
-					queues.fault(name, "a queue's name is 1 to 64 characters of a-z 0-9 _ -")
-				}
-				if q, ok := readObject(queues.fields[name], queues.pointer.AppendToken(name), &p.faults); ok {
-					s.Queues[name] = queueSettings(q)
-				}
+	o, ok := readObject(jsontext.Value(input), "", &p.faults)
+	if !ok {
+		return s.withDefaults(), p.faults.err()
+	}
+	o.only("queues", "routes", "redact", "circuit", "tenants")
+	s.Redact, s.Circuit = redact(o), circuitSettings(o)
+	if o.has("routes") {
+		s.Routes = p.routes(o)
+	}
+	if o.has("queues") {
+		queues, _ := readObject(o.fields["queues"], "/queues", &p.faults)
+		for _, name := range queues.names {
+			if !validQueue(name) {
+				queues.fault(name, "a queue's name is 1 to 64 characters of a-z 0-9 _ -")
+			}
+			if q, ok := readObject(queues.fields[name], queues.pointer.AppendToken(name), &p.faults); ok {
+				s.Queues[name] = queueSettings(q)
 			}
 		}
 	}
-	return s.withDefaults(), p.faults.err()
+	s = s.withDefaults()
+	if o.has("tenants") {
+		s.Tenants = s.tenants(o)
+	}
+	return s, p.faults.err()
 }
 
 const maxRedact = 100 // headers
@@ -198,7 +199,7 @@ func LoadSettings(ctx context.Context, store Store) (Settings, int64, error) {
 }
 
 // SaveSettings replaces the settings and returns their new version. It refuses, with an *InvalidInput, to
-// remove a queue or to lower its lanes, because tasks may still be there; ErrConflict if somebody else
+// remove a queue or a tenant or to lower its lanes, because tasks may still be there; ErrConflict if somebody else
 // saved meanwhile.
 func SaveSettings(ctx context.Context, store Store, s Settings) (int64, error) {
 	old, version, err := LoadSettings(ctx, store)
@@ -231,6 +232,7 @@ func replaceSettings(ctx context.Context, store Store, s, old Settings, version 
 			f.add(pointer+"/lanes", "is %d now and can only be raised: tasks may be in the others", old.Lanes(name))
 		}
 	}
+	s.keepsTenants(old, &f)
 	if err := f.err(); err != nil {
 		return 0, err
 	}

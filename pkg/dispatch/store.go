@@ -51,7 +51,7 @@ type Store interface {
 	Get(ctx context.Context, ids []string) []Result
 
 	// Due yields a hint for every task in the lane whose DueAt is not after upTo, oldest first, leased
-	// ones too. It may be stale: an entry may carry an old DueAt, be of a task that has ended, or be
+	// ones too; its Queue and Tenant are the lane's. It may be stale: an entry may carry an old DueAt, be of a task that has ended, or be
 	// missing for a moment. Blocked and held tasks are not in it. It reads page by page while it is iterated over; an error ends it.
 	Due(ctx context.Context, lane string, upTo time.Time) iter.Seq2[Hint, error]
 
@@ -139,6 +139,7 @@ type Filter struct {
 	Identifiers []string // only tasks with one of these Identifiers: live ones
 	Identified  bool     // only tasks with an Identifier: live ones
 	Queue       string
+	Tenant      string
 	State       State
 	Newest      bool // latest DueAt first, within each lane
 }

@@ -5,14 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"slices"
 	"sync"
 	"time"
 )
 
 // Sweep is the second verb. It writes nothing: it finds the ids that are due and hands each over at its
-// time. Sweeps may overlap, because only a claim gives the right to send.
+// time, the tenants' side by side. Sweeps may overlap, because only a claim gives the right to send.
 type Sweep struct {
 	Store    Store
 	Settings func(context.Context) (Settings, error)
@@ -20,8 +19,12 @@ type Sweep struct {
 
 	Precision      Precision
 	TasksPerHandle int // hints handed over together, at least 1
-	Limit          int // hints handed over in one run, at least 1
+	Limit          int // hints handed over in one run, at least 1; somewhat more where tenants share it
 	Parallel       int // invokes side by side, at least 1
+
+	// Tenant says whose lanes are looked into: those of a tenant that the settings name, those that all others share
+	// (""), or all of them, side by side (nil).
+	Tenant *string
 
 	Now func() time.Time
 	Log *slog.Logger
@@ -48,7 +51,7 @@ const (
 	tickEvery    = time.Minute
 	lookEvery    = time.Second
 	overdue      = time.Minute // from then on a task's row is read before it is handed over
-	lookLimit    = 10000       // hints handed over in one look: bounds what a run remembers
+	lookLimit    = 10000       // hints handed over in one look at a tenant's lanes: bounds what a run remembers
 	readTogether = 100         // rows: DynamoDB's limit on a batch
 )
 
@@ -56,52 +59,64 @@ const (
 // error joins what failed; the next tick makes up for it.
 func (s *Sweep) Run(ctx context.Context) (SweepReport, error) {
 	begin := s.Now()
-	r := &sweeping{
+	t := &tick{
 		Sweep: s, begin: begin, end: begin.Add(tickEvery), slots: make(chan struct{}, max(1, s.Parallel)),
-		ofQueue: map[string]int{}, seen: map[Hint]int{},
+		limit: newQuota(s.Limit), queues: map[string]*quota{}, parties: map[string]bool{}, settled: make(chan struct{}),
 	}
+	if s.Tenant != nil {
+		t.start(ctx, *s.Tenant)
+	} else {
+		t.start(ctx, "")
+	}
+	t.wg.Wait()
+	return t.report, errors.Join(t.failed...)
+}
+
+// sweeping is the state of one run in the lanes of one tenant, or in those that all others share.
+type sweeping struct {
+	*tick
+	tenant string
+	looks  int
+	wg     sync.WaitGroup // of what is being handed over
+	coming []Hint         // due before the next look, in order
+	taken  int            // hints that were to be handed over
+
+	seeing sync.Mutex
+	seen   map[Hint]int // what has been handed over, or is coming, and the look that met it last
+}
+
+// run looks every second as long as the precision asks for it.
+func (r *sweeping) run(ctx context.Context) {
 	defer r.wg.Wait()
-	var errs []error
 	for ctx.Err() == nil {
-		next := s.Now().Truncate(lookEvery).Add(lookEvery)
+		next := r.Now().Truncate(lookEvery).Add(lookEvery)
 		seen, err := r.look(ctx, next)
-		if err != nil {
-			errs = append(errs, err)
-		}
+		r.fail(err)
 		r.wg.Wait()
-		if s.Precision == PrecisionMinute || s.Precision != PrecisionAlways && seen == nothing && r.taken == 0 {
+		if r.Precision == PrecisionMinute || !r.goesOn(ctx, r.Precision == PrecisionAlways || seen != nothing || r.taken > 0) {
 			break
 		}
 		if seen == tooMuch {
-			next = s.Now() // the rest at once
+			next = r.Now() // the rest at once
 		}
 		if !r.until(ctx, next) || !next.Before(r.end) {
 			break
 		}
-		if r.taken >= s.Limit {
-			s.Log.LogAttrs(ctx, slog.LevelWarn, "sweep limit reached; the next tick goes on", slog.Int("limit", s.Limit))
+		if r.left() <= 0 {
+			r.Log.LogAttrs(ctx, slog.LevelWarn, "sweep limit reached; the next tick goes on", slog.Int("limit", r.Limit))
 			break
 		}
 	}
-	r.wg.Wait()
-	return r.report, errors.Join(append(errs, r.failed...)...)
 }
 
-// sweeping is the state of one run.
-type sweeping struct {
-	*Sweep
-	begin   time.Time
-	end     time.Time
-	slots   chan struct{}
-	wg      sync.WaitGroup
-	coming  []Hint         // due before the next look, in order
-	taken   int            // hints that were to be handed over
-	ofQueue map[string]int // of each queue
+// left returns how many hints this one may still hand over.
+func (r *sweeping) left() int { return r.limit.left(r.tenant, r.sharers()) }
 
-	mu     sync.Mutex
-	seen   map[Hint]int // what has been handed over, or is coming, and the look that met it last
-	report SweepReport
-	failed []error
+// take counts hints that are handed over, or, below zero, that were not.
+func (r *sweeping) take(n int, queue *quota) {
+	r.taken += n
+	r.limit.take(r.tenant, n)
+	queue.take(r.tenant, n)
 }
 
 // sight is what a look found besides what it handed over.
@@ -119,8 +134,16 @@ func (r *sweeping) look(ctx context.Context, next time.Time) (sight, error) {
 	if err != nil {
 		return nothing, err
 	}
+	if r.Tenant == nil {
+		for _, name := range settings.TenantNames() {
+			r.start(ctx, name)
+		}
+	}
 	now := r.Now()
-	r.report.Looks++
+	r.looks++
+	r.mu.Lock()
+	r.report.Looks = max(r.report.Looks, r.looks)
+	r.mu.Unlock()
 	b := &batch{sweeping: r, now: now}
 	found := nothing
 	var errs []error
@@ -155,10 +178,10 @@ func (r *sweeping) lane(ctx context.Context, lane string, b *batch, next time.Ti
 		switch {
 		case hint.DueAt.After(b.now):
 			r.coming = append(r.coming, hint)
-		case b.left <= 0: // the queue's own limit, which delays no other
+		case b.queueLeft() <= 0: // the queue's own limit, which delays no other
 			r.unsee(hint)
 			return nothing, nil
-		case b.count >= lookLimit || r.taken >= r.Limit:
+		case b.count >= lookLimit || r.left() <= 0:
 			r.unsee(hint)
 			return tooMuch, nil
 		default:
@@ -170,27 +193,30 @@ func (r *sweeping) lane(ctx context.Context, lane string, b *batch, next time.Ti
 
 // meet notes that this look has met the hint and reports whether it is the first one to.
 func (r *sweeping) meet(h Hint) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	_, known := r.seen[h]
-	r.seen[h] = r.report.Looks
+	r.seeing.Lock()
+	defer r.seeing.Unlock()
+	_, known := r.seen[met(h)]
+	r.seen[met(h)] = r.looks
 	return !known
 }
 
+// met is the hint as a sweep remembers it: whose it is may be known only later.
+func met(h Hint) Hint { return Hint{ID: h.ID, DueAt: h.DueAt} }
+
 func (r *sweeping) unsee(hints ...Hint) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.seeing.Lock()
+	defer r.seeing.Unlock()
 	for _, h := range hints {
-		delete(r.seen, h)
+		delete(r.seen, met(h))
 	}
 }
 
 // forget drops what this look has not met: it has left its lane.
 func (r *sweeping) forget() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.seeing.Lock()
+	defer r.seeing.Unlock()
 	for h, look := range r.seen {
-		if look < r.report.Looks {
+		if look < r.looks {
 			delete(r.seen, h)
 		}
 	}
@@ -216,7 +242,7 @@ func (r *sweeping) until(ctx context.Context, next time.Time) bool {
 		if len(r.coming) == 0 || r.coming[0].DueAt.After(r.Now()) {
 			return ctx.Err() == nil
 		}
-		b := &batch{sweeping: r, now: r.Now(), left: math.MaxInt}
+		b := &batch{sweeping: r, now: r.Now(), queue: newQuota(0)}
 		for len(r.coming) > 0 && !r.coming[0].DueAt.After(b.now) {
 			b.add(ctx, r.coming[0])
 			r.coming = r.coming[1:]
@@ -227,22 +253,19 @@ func (r *sweeping) until(ctx context.Context, next time.Time) bool {
 
 // handOver invokes handle with one event; what fails is handed over again by the next look.
 func (r *sweeping) handOver(ctx context.Context, event []Hint, now time.Time) {
+	r.activate()
 	r.slots <- struct{}{}
 	r.wg.Go(func() {
 		defer func() { <-r.slots }()
 		err := r.Invoke(ctx, event)
-		r.mu.Lock()
-		defer r.mu.Unlock()
 		if err != nil {
-			for _, h := range event {
-				delete(r.seen, h)
-			}
-			if len(r.failed) < 10 { // one cause mostly
-				r.failed = append(r.failed, fmt.Errorf("handing over: %w", err))
-			}
+			r.unsee(event...)
+			r.fail(fmt.Errorf("handing over: %w", err))
 			r.Log.LogAttrs(ctx, slog.LevelWarn, "handing over failed; the next look repeats it", slog.Any("error", err))
 			return
 		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
 		r.report.HandedOver += len(event)
 		for _, h := range event {
 			r.report.Oldest = max(r.report.Oldest, now.Sub(h.DueAt))

@@ -11,15 +11,14 @@ type batch struct {
 	*sweeping
 	now   time.Time
 	count int
-	left  int // what the queue's own limit lets this run hand over
+	queue *quota // the queue's own limit
 	event []Hint
 	old   []Hint // due for so long that their rows are read first
 }
 
 func (b *batch) add(ctx context.Context, h Hint) {
 	b.count++
-	b.taken++
-	b.left--
+	b.take(1, b.queue)
 	if b.now.Sub(h.DueAt) > overdue {
 		if b.old = append(b.old, h); len(b.old) >= readTogether {
 			b.readOverdue(ctx)
@@ -30,6 +29,9 @@ func (b *batch) add(ctx context.Context, h Hint) {
 		b.flush(ctx)
 	}
 }
+
+// queueLeft returns how many hints the queue's own limit still lets this run hand over.
+func (b *batch) queueLeft() int { return b.queue.left(b.tenant, b.sharers()) }
 
 func (b *batch) flush(ctx context.Context) {
 	if len(b.event) > 0 {
@@ -42,10 +44,10 @@ func (b *batch) flush(ctx context.Context) {
 // and those that lapsed each by itself, so that a task that kills its handler kills no other's.
 func (b *batch) readOverdue(ctx context.Context) {
 	b.rows(ctx, b.old, b.now, func(h Hint, t Task) {
+		h.Tenant = t.Tenant
 		switch {
 		case t.Leased(b.now):
-			b.taken--
-			b.left++
+			b.take(-1, b.queue)
 		case t.Lease != "":
 			b.handOver(ctx, []Hint{h}, b.now)
 		default:

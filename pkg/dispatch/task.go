@@ -3,7 +3,7 @@ package dispatch
 import "time"
 
 // FormatVersion is the newest version of the row's format that this code knows: a claim leaves rows of a newer
-// one alone. 2 added targets and ARNs, 3 redirects; a row without them is still written as 1, which older code knows.
+// one alone. 2 added targets and ARNs, 3 redirects and tenants; a row without them is still written as 1, which older code knows.
 const FormatVersion = 3
 
 // State is where a task is in its life; see the diagram in the package's documentation.
@@ -35,6 +35,7 @@ type Task struct {
 	State   State
 	Reason  string    // why it is in a final state, at most 200 bytes
 	Queue   string    // the tasks that share limits
+	Tenant  string    // on whose behalf it is, "" for nobody's in particular
 	Run     int       // 1, and 1 more for each run by hand
 	EndedAt time.Time // when it became final
 
@@ -106,9 +107,10 @@ type Attempt struct {
 
 // Hint is an id that may be due. It is never a right to send: only a claim is.
 type Hint struct {
-	ID    string    `json:"id"`
-	Queue string    `json:"queue,omitempty"`
-	DueAt time.Time `json:"dueAt,omitzero"`
+	ID     string    `json:"id"`
+	Queue  string    `json:"queue,omitempty"`
+	Tenant string    `json:"tenant,omitempty"` // "" also where whoever made the hint does not know it
+	DueAt  time.Time `json:"dueAt,omitzero"`
 }
 
 // IsDue reports whether the hint is to be handed over at now: from the beginning of the millisecond in which its task
@@ -116,7 +118,7 @@ type Hint struct {
 func (h Hint) IsDue(now time.Time) bool { return !h.DueAt.After(roundUp(now)) }
 
 // Hint returns the hint that hands this task over.
-func (t Task) Hint() Hint { return Hint{ID: t.ID, Queue: t.Queue, DueAt: t.DueAt} }
+func (t Task) Hint() Hint { return Hint{ID: t.ID, Queue: t.Queue, Tenant: t.Tenant, DueAt: t.DueAt} }
 
 // Millis returns t as the rows keep it, in ms since 1970; 0 for the zero time.
 func Millis(t time.Time) int64 {

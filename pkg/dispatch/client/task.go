@@ -34,6 +34,7 @@ type Task struct {
 	Redirects    int      `json:"redirects,omitempty"`   // that one attempt follows, 0–5
 
 	Queue          string               `json:"queue,omitempty"`          // tasks that share limits
+	Tenant         string               `json:"tenant,omitempty"`         // on whose behalf it is: the settings say what its tasks may use
 	Group          string               `json:"group,omitempty"`          // tasks that run one after another, in the order of their enqueue
 	GroupOnFailure dispatch.GroupPolicy `json:"groupOnFailure,omitempty"` // what becomes of the group when this task ends badly
 	Identifier     string               `json:"identifier,omitempty"`     // a label to find tasks by

@@ -61,7 +61,7 @@ func TestTask(t *testing.T) {
 			ID: "a", OnConflict: client.Replace, URI: uri, Method: "PATCH", Headers: map[string]any{"X-A": "b", "Authorization": client.Secret("shop/token")}, Body: map[string]int{"n": 1},
 			Format: dispatch.Raw, DueAt: soon, ExpireAt: soon.Add(time.Hour), SuccessCodes: []string{"2xx", "409"}, StopCodes: []string{"404", "500-503"},
 			WaitCodes: []string{}, Attempts: client.Attempts{Limit: 3, Interval: 5, Backoff: 2, MaxInterval: 60, Jitter: 0.1}, HTTPTimeout: 7,
-			Queue: "default", Group: "g", GroupOnFailure: dispatch.Hold, Identifier: "i", When: `body.n == 1`, NotifyAttempts: 2,
+			Queue: "default", Tenant: "acme", Group: "g", GroupOnFailure: dispatch.Hold, Identifier: "i", When: `body.n == 1`, NotifyAttempts: 2,
 			OnFailure: told, OnSuccess: told,
 		},
 		{ID: "b", URI: uri, Claims: map[string]string{"sub": "x"}, Delay: 1.5, Lifetime: 60, Attempts: client.Attempts{Intervals: []int{5, 10}}},
@@ -70,11 +70,12 @@ func TestTask(t *testing.T) {
 	if _, err := (client.Client{Invoke: e.invoke}).Enqueue(t.Context(), tasks...); err != nil {
 		t.Fatal(err)
 	}
-	d, err := dispatch.DecodeDoc(e.Get(t.Context(), []string{"a"})[0].Task.Doc)
+	row := e.Get(t.Context(), []string{"a"})[0].Task
+	d, err := dispatch.DecodeDoc(row.Doc)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d.Method != "PATCH" || string(d.Body) != `{"n":1}` || d.SuccessCodes.String() != "2xx,409" || d.StopCodes.String() != "404,500-503" || d.WaitCodes.String() != "" ||
+	if row.Tenant != "acme" || d.Method != "PATCH" || string(d.Body) != `{"n":1}` || d.SuccessCodes.String() != "2xx,409" || d.StopCodes.String() != "404,500-503" || d.WaitCodes.String() != "" ||
 		d.Attempts.Limit != 3 || d.HTTPTimeout != 7 || d.GroupOnFailure != dispatch.Hold || d.When == "" || d.OnFailure.Doc.WaitCodes.String() != "" ||
 		d.OnSuccess.Lifetime != time.Minute || d.Headers["X-A"].Text != "b" || d.Headers["Authorization"].Secret != "shop/token" ||
 		d.OnSuccess.Doc.Headers["X-A"].Secret != "b/c" || d.FirstDueAt.UnixMilli() < soon.UnixMilli() {

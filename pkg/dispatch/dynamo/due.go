@@ -110,9 +110,10 @@ func hints(entries []row) ([]dispatch.Hint, error) {
 	for i, entry := range entries {
 		d := decoder{row: entry}
 		page[i] = dispatch.Hint{
-			ID:    d.text("id"),
-			Queue: dispatch.QueueOf(d.text("lane")),
-			DueAt: dispatch.FromMillis(d.number("dueAt")),
+			ID:     d.text("id"),
+			Queue:  dispatch.QueueOf(d.text("lane")),
+			Tenant: dispatch.TenantOf(d.text("lane")),
+			DueAt:  dispatch.FromMillis(d.number("dueAt")),
 		}
 		if d.err != nil {
 			return nil, fmt.Errorf("decoding the entry of %q: %w", page[i].ID, d.err)

@@ -141,5 +141,5 @@ func (s Store) scan(ctx context.Context, f dispatch.Filter, yield func(dispatch.
 func wanted(t dispatch.Task, f dispatch.Filter) bool {
 	identified := !f.Identified && len(f.Identifiers) == 0 || t.Identifier != "" &&
 		(len(f.Identifiers) == 0 || slices.Contains(f.Identifiers, t.Identifier))
-	return identified && (f.Queue == "" || t.Queue == f.Queue) && (f.State == "" || t.State == f.State)
+	return identified && (f.Queue == "" || t.Queue == f.Queue) && (f.Tenant == "" || t.Tenant == f.Tenant) && (f.State == "" || t.State == f.State)
 }

@@ -27,6 +27,7 @@ func encode(t dispatch.Task) (row, error) {
 	r["timeout"] = number(t.Timeout.Milliseconds())
 	r["version"] = number(int64(t.Version))
 	setText(r, "queue", t.Queue)
+	setText(r, "tenant", t.Tenant)
 	setNumber(r, "run", int64(t.Run))
 	setBytes(r, "doc", t.Doc)
 	setBytes(r, "hash", t.Hash)
@@ -74,7 +75,7 @@ func outcomeNames() []string {
 }
 
 func names() []string {
-	return append(outcomeNames(), "id", "generation", "timeout", "version", "queue", "run", "doc", "hash", "expireAt",
+	return append(outcomeNames(), "id", "generation", "timeout", "version", "queue", "tenant", "run", "doc", "hash", "expireAt",
 		"lease", "until", "flag", "group", "prev", "next")
 }
 
@@ -86,6 +87,7 @@ func decode(r row) (dispatch.Task, error) {
 		State:      dispatch.State(d.text("state")),
 		Reason:     d.text("reason"),
 		Queue:      d.text("queue"),
+		Tenant:     d.text("tenant"),
 		Run:        int(d.number("run")),
 		EndedAt:    dispatch.FromMillis(d.number("endedAt")),
 		Doc:        d.bytes("doc"),

@@ -39,6 +39,8 @@ func TestWrites(t *testing.T) {
 		{"two targets", []step{put, claim, record, deliver}, []float64{2, 1, 1, 2}},
 		{"ten targets, one retried", []step{put, claim, record, record, record, record, record, record, record, record, record, retry, claim, deliver}, []float64{2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 3, 1, 2}},
 		{"a queue with limits", []step{put, handleLimited}, []float64{2, 1 + 1 + 2 + 1}},
+		{"of a tenant", []step{ofTenant, put, claim, deliver}, []float64{0, 2, 1, 2}},
+		{"of a tenant with a limit, and one in the queue, and the queue's", []step{ofTenant, put, handleLimited}, []float64{0, 2, 3*(1+1) + 2 + 1}},
 		{"failed, kept in the history", []step{put, claim, fail}, []float64{2, 1, 3}},
 		{"one lapse", []step{put, claim, lapse, deliver}, []float64{2, 1, 2, 2}},
 		{"put twice", []step{put, put}, []float64{2, 1}},
@@ -120,12 +122,20 @@ func deliver(t *testing.T, s dynamo.Store, task *dispatch.Task) {
 	settle(t, s, task)
 }
 
+// ofTenant makes the task a tenant's that has lanes of its own.
+func ofTenant(_ *testing.T, _ dynamo.Store, task *dispatch.Task) {
+	task.Tenant, task.Lane = "acme", dispatch.Lane(task.Queue+"~acme", task.ID, 1)
+}
+
 // handleLimited takes from the limits, claims, settles and gives back.
 func handleLimited(t *testing.T, s dynamo.Store, task *dispatch.Task) {
 	h := dispatch.Handle{
 		Store: s, Retention: dispatch.DefaultRetention, Now: func() time.Time { return now }, Token: func() string { return "limited" },
 		Settings: func(context.Context) (dispatch.Settings, error) {
-			return dispatch.Settings{Queues: map[string]dispatch.QueueSettings{task.Queue: {Rate: 10, InFlight: 10}}}, nil
+			return dispatch.Settings{
+				Queues:  map[string]dispatch.QueueSettings{task.Queue: {Rate: 10, InFlight: 10}},
+				Tenants: map[string]dispatch.TenantSettings{"acme": {InFlight: 10, Queues: map[string]dispatch.TenantQueue{task.Queue: {Rate: 10}}}},
+			}, nil
 		},
 		Send: func(context.Context, dispatch.Call) dispatch.Answer {
 			return dispatch.Answer{Status: 200, Said: dispatch.OutcomeDelivered}

@@ -107,6 +107,7 @@ type environment struct {
 	Body       any    `expr:"body"`
 	ID         string `expr:"id"`
 	Queue      string `expr:"queue"`
+	Tenant     string `expr:"tenant"`
 	Group      string `expr:"group"`
 	Identifier string `expr:"identifier"`
 	Type       string `expr:"type"`
@@ -120,7 +121,7 @@ type environment struct {
 
 func known(c dispatch.Call) (environment, error) {
 	e := environment{
-		ID: c.Task.ID, Queue: c.Task.Queue, Group: c.Task.Group, Identifier: c.Doc.Identifier, Type: c.Doc.Type, Method: c.Doc.Method, URI: c.Doc.URI,
+		ID: c.Task.ID, Queue: c.Task.Queue, Tenant: c.Task.Tenant, Group: c.Task.Group, Identifier: c.Doc.Identifier, Type: c.Doc.Type, Method: c.Doc.Method, URI: c.Doc.URI,
 		Attempt: c.Attempt, Run: c.Task.Run, CreatedAt: c.Doc.CreatedAt.Unix(), DueAt: c.Task.DueAt.Unix(),
 	}
 	content := c.Doc.Body

@@ -11,7 +11,7 @@ import (
 
 func call() dispatch.Call {
 	return dispatch.Call{
-		Task:    dispatch.Task{ID: "order-7", Queue: "bulk", Group: "g", Run: 2},
+		Task:    dispatch.Task{ID: "order-7", Queue: "bulk", Tenant: "acme", Group: "g", Run: 2},
 		Doc:     dispatch.Doc{Method: "POST", URI: "https://example.com/x", Identifier: "seven", Type: "invoice.paid", Body: json.RawMessage(`{"status":"paid","total":12.5,"items":[{"n":1},{"n":3}],"a":{"b":null}}`)},
 		Attempt: 3,
 	}
@@ -36,6 +36,7 @@ func TestAllows(t *testing.T) {
 		{`queue == "bulk" && group == "g" && id startsWith "order-"`, true},
 		{`attempt == 3 && run == 2 && method == "POST" && identifier == "seven"`, true},
 		{`type startsWith "invoice."`, true},
+		{`tenant == "acme"`, true},
 		{`uri matches "^https://example"`, true},
 		{`lower(body.status) in ["paid", "settled"]`, true},
 	} {

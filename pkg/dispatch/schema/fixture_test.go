@@ -182,6 +182,8 @@ func places() []place {
 		{"attempts of a callback", schema.Task(), []string{"$defs", "attempts"}, within(`{`+uri+`,"onSuccess":{`+uri+`,"attempts":{`, `}}}`), tasks},
 		{"settings", schema.Settings(), nil, within(`{`, `}`), configured},
 		{"queue", schema.Settings(), []string{"$defs", "queue"}, within(`{"queues":{"q":{`, `}}}`), configured},
+		{"tenant", schema.Settings(), []string{"$defs", "tenant"}, within(`{"tenants":{"t":{`, `}}}`), configured},
+		{"queue of a tenant", schema.Settings(), []string{"$defs", "tenantQueue"}, within(`{"tenants":{"t":{"queues":{"default":{`, `}}}}}`), configured},
 		{"defaults", schema.Settings(), []string{"$defs", "defaults"}, within(`{"queues":{"q":{"defaults":{`, `}}}}`), configured},
 		{"route", schema.Settings(), []string{"$defs", "route"}, within(`{"routes":{"a":{"targets":[{"name":"a",`+uri+`}]`, `}}}`), configured},
 		{"target", schema.Settings(), []string{"$defs", "target"}, within(`{"routes":{"a":{"targets":[{"name":"a",`+uri, `}]}}}`), configured},

@@ -49,13 +49,13 @@ func TestGuide(t *testing.T) {
 		case has("uri") || has("type") && !has("endedAt"):
 			kind, invalid = "task", task.Validate(decode(t, block))
 			_, faults = enqueued(t, newEnqueue(), block)
-		case has("queues") || has("routes"):
+		case has("queues") || has("routes") || has("tenants"):
 			kind, invalid, faults = "settings", config.Validate(decode(t, block)), configured(t, block)
 		case has("existing"), has("title"):
 			kind, invalid = "answer", answer.Validate(decode(t, block))
 		case has("detail-type"):
 			kind = "event"
-			full := dispatch.Event{Kind: dispatch.TaskFailed, ID: "i", Queue: "q", Run: 1, State: "s", Reason: "r", Attempts: 1, Group: "g", Identifier: "l", Type: "t"}
+			full := dispatch.Event{Kind: dispatch.TaskFailed, ID: "i", Queue: "q", Run: 1, State: "s", Reason: "r", Attempts: 1, Tenant: "n", Group: "g", Identifier: "l", Type: "t"}
 			if first["detail-type"] == string(dispatch.TaskKeepsFailing) {
 				full.Kind, full.Target = dispatch.TaskKeepsFailing, "a"
 			}
@@ -64,7 +64,7 @@ func TestGuide(t *testing.T) {
 			}
 		case has("endedAt"):
 			kind = "callback"
-			asked := uri + `,"body":1,"group":"g","identifier":"i","stopCodes":404`
+			asked := uri + `,"body":1,"tenant":"n","group":"g","identifier":"i","stopCodes":404`
 			if has("targets") {
 				asked = `"type":"invoice.created","body":1`
 			}
@@ -77,7 +77,7 @@ func TestGuide(t *testing.T) {
 			t.Errorf("%s: parser %v, schema %v:\n%s", kind, faults, invalid, block)
 		}
 	}
-	if found["task"] < 12 || found["settings"] != 4 || found["answer"] != 2 || found["callback"] != 2 || found["event"] != 2 {
+	if found["task"] < 12 || found["settings"] != 5 || found["answer"] != 2 || found["callback"] != 2 || found["event"] != 2 {
 		t.Errorf("blocks: %v", found)
 	}
 }
@@ -183,6 +183,7 @@ func TestGuideTables(t *testing.T) {
 	check("", task, task.child("$defs", "task"))
 	check("attempts.", task, task.child("$defs", "attempts"))
 	check("", config, config.child("$defs", "queue"))
+	check("tenants.", config, config.child("$defs", "tenant"))
 	for name := range rows {
 		if !seen[name] {
 			t.Errorf("a row for %s, which is no field", name)

@@ -80,7 +80,7 @@ func TestTaskFields(t *testing.T) {
 		`"claims":{}`, `"claims":{"exp":1800000000,"a":[1]}`, `"claims":{"exp":null}`, `"claims":null`, `"claims":{},"body":null`, `"body":1,"claims":null`,
 		`"format":"envelope"`, `"format":"raw"`, `"format":""`, `"format":null`,
 		`"dueAt":1800000000,"delay":null`, `"dueAt":null,"delay":1`, `"expireAt":null,"lifetime":1`, `"expireAt":1800000000,"lifetime":null`,
-		`"queue":"bulk"`, `"queue":"default"`, `"queue":""`, `"queue":null`,
+		`"queue":"bulk"`, `"queue":"default"`, `"queue":""`, `"queue":null`, `"tenant":"a"`, `"tenant":"az09_-"`, `"tenant":"`+long(64)+`"`, `"tenant":null`,
 		`"group":"g","groupOnFailure":"next"`, `"group":"g","groupOnFailure":"hold"`, `"groupOnFailure":""`, `"groupOnFailure":null`,
 		`"onConflict":"keep"`, `"id":"a","onConflict":"replaceFinished"`, `"id":"a","onConflict":"replace"`, `"onConflict":""`, `"onConflict":null`,
 		`"when":"attempt < 3"`, `"when":null`, `"when":"true`+strings.Repeat(" ", 4092)+`"`,
@@ -94,7 +94,7 @@ func TestTaskFields(t *testing.T) {
 		`"claims":[]`, `"claims":"x"`, `"claims":1`, `"claims":{"exp":"1800000000"}`, `"claims":{"exp":true}`, `"claims":{},"body":1`, `"claims":{},"body":false`,
 		`"format":"Raw"`, `"format":"xml"`, `"format":1`,
 		`"dueAt":1800000000,"delay":1`, `"dueAt":1800000000,"delay":0`, `"expireAt":1800000000,"lifetime":1`,
-		`"queue":"Bulk"`, `"queue":"a b"`, `"queue":"`+long(65)+`"`, `"queue":1`,
+		`"queue":"Bulk"`, `"queue":"a b"`, `"queue":"`+long(65)+`"`, `"queue":1`, `"tenant":""`, `"tenant":"*"`, `"tenant":"A"`, `"tenant":"a.b"`, `"tenant":"`+long(65)+`"`, `"tenant":1`,
 		`"groupOnFailure":"next"`, `"groupOnFailure":"hold","group":null`, `"group":"g","groupOnFailure":"stop"`, `"group":"g","groupOnFailure":1`,
 		`"onConflict":"replace"`, `"onConflict":"replaceFinished","id":null`, `"id":"a","onConflict":"Replace"`, `"id":"a","onConflict":1`,
 		`"when":""`, `"when":1`, `"when":"true`+strings.Repeat(" ", 4093)+`"`,
@@ -140,6 +140,23 @@ func TestSettingsFields(t *testing.T) {
 		`"paused":true`, `"paused":false`, `"paused":null`, `"retired":true`, `"retired":null`, `"defaults":{}`, `"defaults":null`},
 		[]string{`"x":1`, `"lanes":0`, `"lanes":101`, `"lanes":1.5`, `"lanes":"1"`, `"priority":-1001`, `"priority":1001`, `"priority":0.5`, `"sweepLimit":0`, `"sweepLimit":1000001`, `"sweepLimit":1.5`, `"rate":0`, `"rate":0.009`, `"rate":100000.5`, `"rate":"1"`,
 			`"inFlight":0`, `"inFlight":1001`, `"inFlight":1.5`, `"paused":1`, `"paused":"true"`, `"retired":0`, `"defaults":[]`, `"defaults":1`})
+	for _, where := range []string{"tenant", "queue of a tenant"} {
+		compare(t, where, []string{``, `"rate":0.01`, `"rate":100000`, `"rate":null`, `"inFlight":1`, `"inFlight":1000`, `"inFlight":null`},
+			[]string{`"x":1`, `"rate":0`, `"rate":0.009`, `"rate":100000.5`, `"rate":"1"`, `"inFlight":0`, `"inFlight":1001`, `"inFlight":1.5`, `"inFlight":"1"`, `"priority":1`, `"paused":true`})
+	}
+	compare(t, "tenant", []string{`"lanes":1`, `"lanes":100`, `"lanes":null`, `"queues":{}`, `"queues":null`, `"queues":{"default":{}}`, `"issuer":"a"`, `"issuer":"Az09_.:-"`, `"issuer":null`, `"retired":true`, `"retired":null`,
+		`"allowedHosts":null`, `"allowedHosts":["a"]`, `"allowedHosts":["Api.acme.com","*.acme.com","192.0.2.1","2001:db8::1","::1","a_b","xn--a"]`, `"allowedHosts":["` + function + `","` + machine + `"]`, `"allowedHosts":` + list(1000, `"a"`)},
+		[]string{`"lanes":0`, `"lanes":101`, `"lanes":1.5`, `"queues":[]`, `"queues":{"default":null}`, `"queues":{"A":{}}`, `"issuer":""`, `"issuer":"a b"`, `"issuer":"` + long(129) + `"`, `"issuer":1`, `"retired":1`,
+			`"allowedHosts":[]`, `"allowedHosts":"a"`, `"allowedHosts":{}`, `"allowedHosts":[1]`, `"allowedHosts":[null]`, `"allowedHosts":[""]`, `"allowedHosts":["*"]`, `"allowedHosts":["*."]`, `"allowedHosts":["a.*"]`, `"allowedHosts":["*a.b"]`, `"allowedHosts":["a."]`, `"allowedHosts":["a:443"]`,
+			`"allowedHosts":["https://a"]`, `"allowedHosts":["a/b"]`, `"allowedHosts":["a b"]`, `"allowedHosts":["[::1]"]`, `"allowedHosts":["é"]`, `"allowedHosts":["arn:aws:s3:::a"]`, `"allowedHosts":["` + long(64) + `"]`, `"allowedHosts":` + list(1001, `"a"`)})
+	compare(t, "settings", []string{`"tenants":null`, `"tenants":{}`, `"tenants":{"a":{}}`, `"tenants":{"az09_-":{},"` + long(64) + `":{}}`, `"tenants":{"*":{"rate":1,"lanes":null}}`},
+		[]string{`"tenants":[]`, `"tenants":1`, `"tenants":{"a":null}`, `"tenants":{"a":1}`, `"tenants":{"A":{}}`, `"tenants":{"":{}}`, `"tenants":{"**":{}}`, `"tenants":{"a*":{}}`, `"tenants":{"a.b":{}}`, `"tenants":{"` + long(65) + `":{}}`,
+			`"tenants":{"*":{"lanes":1}}`, `"tenants":{"*":{"retired":true}}`})
+	var many []string
+	for i := range 101 {
+		many = append(many, fmt.Sprintf(`"t%d":{}`, i))
+	}
+	compare(t, "settings", []string{`"tenants":{` + strings.Join(many[:100], ",") + `}`}, []string{`"tenants":{` + strings.Join(many, ",") + `}`})
 	compare(t, "defaults", []string{``, `"httpTimeout":1`, `"httpTimeout":600`, `"lifetime":1`, `"lifetime":315360000`, `"lifetime":1.5`, `"lifetime":null`, `"attempts":{}`, `"attempts":null`},
 		[]string{`"x":1`, `"httpTimeout":0`, `"httpTimeout":601`, `"httpTimeout":1.5`, `"lifetime":0.5`, `"lifetime":315360001`, `"lifetime":"1"`, `"attempts":1`, `"queue":"a"`})
 }

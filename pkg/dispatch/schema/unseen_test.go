@@ -19,6 +19,9 @@ var unseen = []struct {
 	settings    bool
 }{
 	{name: "two targets of one name", input: `{"routes":{"a":{"targets":[{"name":"a",` + uri + `},{"name":"a",` + uri + `}]}}}`, detail: `^is the name of another target`, drawn: true, settings: true},
+	{name: "limits of a queue that is not there", input: `{"tenants":{"a":{"queues":{"bulk":{}}}}}`, detail: `^there is no queue "[a-z0-9_-]{1,64}" in these settings`, drawn: true, settings: true},
+	{name: "an allowed host that is a number", input: `{"tenants":{"a":{"allowedHosts":["127.1"]}}}`, detail: `^has a host that is a number`, settings: true},
+	{name: "an allowed address that is none", input: `{"tenants":{"a":{"allowedHosts":["1:2:"]}}}`, detail: `^has a host in brackets`, settings: true},
 	{name: "a time in the past", input: `{` + uri + `,"expireAt":1700000000}`, detail: `^is in the past: it is 2026-06-01T12:00:00Z now$`, drawn: true},
 	{name: "an end before the beginning", input: `{` + uri + `,"delay":60,"lifetime":60}`, detail: `^comes before the task is due`, drawn: true},
 	{name: "a day that its month lacks", input: `{` + uri + `,"dueAt":"2030-02-30T12:00:00Z"}`, detail: `^must be Unix seconds or a time`},

@@ -13,7 +13,7 @@ import (
 // attempt, the state. A task's place in its group is not among what it writes: others may have joined behind it.
 const editTask = `UPDATE tasks SET id=?, state=?, reason=?, queue=?, run=?, ended_at=?, hash=?, timeout=?, expire_at=?,
 	due_at=?, lane=?, turn_lane=?, lease=?, until=?, generation=?, progress=?, lapses=?, ttl=?, version=?, doc=?,
-	flag=?, identifier=? WHERE id=? AND generation=? AND state=? AND lease IS ?`
+	flag=?, identifier=?, tenant=? WHERE id=? AND generation=? AND state=? AND lease IS ?`
 
 // Edit implements [dispatch.Store].
 func (s *Store) Edit(ctx context.Context, id string, edit func(*dispatch.Task) error) (dispatch.Task, dispatch.Hint, error) {

@@ -15,7 +15,7 @@ const (
 	noTail   = `DELETE FROM tails WHERE group_name=? AND id=?`
 
 	handTurn  = `UPDATE tasks SET state='scheduled', lane=turn_lane, turn_lane=NULL WHERE id=? AND state='blocked'`
-	whoseTurn = `SELECT queue, due_at FROM tasks WHERE id=? AND state='scheduled'`
+	whoseTurn = `SELECT queue, tenant, due_at FROM tasks WHERE id=? AND state='scheduled'`
 )
 
 // behind returns a task as it joins its group: blocked behind the last live member, or first.
@@ -62,7 +62,7 @@ func turn(c *session, before dispatch.Task) (h dispatch.Hint, err error) {
 	}
 	err = c.query(context.Background(), whoseTurn, func(v []driver.Value) (bool, error) {
 		r := row{values: v}
-		h = dispatch.Hint{ID: before.Next, Queue: r.text(), DueAt: r.time()}
+		h = dispatch.Hint{ID: before.Next, Queue: r.text(), Tenant: r.text(), DueAt: r.time()}
 		return false, nil
 	}, before.Next)
 	return h, err

@@ -30,7 +30,7 @@ type step struct {
 
 const (
 	listRows = `SELECT +rowid a, ` + values + ` FROM tasks WHERE `
-	matching = ` AND (?='' OR queue=?) AND (?='' OR state=?) `
+	matching = ` AND (?='' OR queue=?) AND (?='' OR tenant=?) AND (?='' OR state=?) `
 )
 
 // listing is a part of a List: the steps of each page, in two where one would walk again over what earlier pages
@@ -116,7 +116,7 @@ func (s *Store) list(ctx context.Context, f dispatch.Filter, part listing, yield
 				if more {
 					break
 				}
-				args := append(step.args(end), f.Queue, f.Queue, string(f.State), string(f.State), int64(listPage-len(tasks)))
+				args := append(step.args(end), f.Queue, f.Queue, f.Tenant, f.Tenant, string(f.State), string(f.State), int64(listPage-len(tasks)))
 				if err := c.query(ctx, step.sql, keep, args...); err != nil {
 					return err
 				}

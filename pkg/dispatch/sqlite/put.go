@@ -12,14 +12,14 @@ import (
 )
 
 // A row past its TTL is overwritten whole.
-const putTask = `INSERT INTO tasks (` + columns + `, room) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,zeroblob(?))
+const putTask = `INSERT INTO tasks (` + columns + `, room) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,zeroblob(?))
 	ON CONFLICT (id) DO UPDATE SET state=excluded.state, reason=excluded.reason, queue=excluded.queue,
 	run=excluded.run, ended_at=excluded.ended_at, hash=excluded.hash, timeout=excluded.timeout,
 	expire_at=excluded.expire_at, due_at=excluded.due_at, lane=excluded.lane,
 	turn_lane=excluded.turn_lane, lease=excluded.lease,
 	until=excluded.until, generation=excluded.generation, progress=excluded.progress, lapses=excluded.lapses,
 	ttl=excluded.ttl, version=excluded.version, doc=excluded.doc, flag=excluded.flag,
-	identifier=excluded.identifier, group_name=excluded.group_name, prev=excluded.prev, next=excluded.next
+	identifier=excluded.identifier, tenant=excluded.tenant, group_name=excluded.group_name, prev=excluded.prev, next=excluded.next
 	WHERE tasks.ttl>0 AND tasks.ttl<=?`
 
 // Put implements [dispatch.Store].

@@ -65,12 +65,13 @@ func (s *Store) Due(ctx context.Context, lane string, upTo time.Time) iter.Seq2[
 	end := dispatch.Millis(upTo)
 	return func(yield func(dispatch.Hint, error) bool) {
 		var hints []dispatch.Hint
-		at, id, queue := int64(math.MinInt64), "", dispatch.QueueOf(lane) // where the last page ended, and whose it is
+		at, id := int64(math.MinInt64), "" // where the last page ended
+		queue, tenant := dispatch.QueueOf(lane), dispatch.TenantOf(lane)
 		keep := func(v []driver.Value) (bool, error) {
 			r := row{values: v}
 			at, id = r.number(), r.text()
 			s.rowids.remember(id, r.number())
-			hints = append(hints, dispatch.Hint{ID: id, Queue: queue, DueAt: dispatch.FromMillis(at)})
+			hints = append(hints, dispatch.Hint{ID: id, Queue: queue, Tenant: tenant, DueAt: dispatch.FromMillis(at)})
 			return true, nil
 		}
 		for {

@@ -14,10 +14,11 @@ import (
 // no declared type: the driver copies both of every column for each query, which took longer than reading a row.
 const (
 	columns = `id, state, reason, queue, run, ended_at, hash, timeout, expire_at, due_at, lane, turn_lane, lease, until,
-	generation, progress, lapses, ttl, version, doc, flag, identifier, group_name, prev, next`
+	generation, progress, lapses, ttl, version, doc, flag, identifier, tenant,
+	group_name, prev, next`
 	values = `+id a, +state a, +reason a, +queue a, +run a, +ended_at a, +hash a, +timeout a, +expire_at a, +due_at a, +lane a,
 	+turn_lane a, +lease a, +until a, +generation a, +progress a, +lapses a, +ttl a, +version a, +doc a, +flag a,
-	+identifier a, +group_name a, +prev a, +next a`
+	+identifier a, +tenant a, +group_name a, +prev a, +next a`
 	places     = 3
 	progressAt = 15 // the progress among them
 )
@@ -39,7 +40,7 @@ func fields(t dispatch.Task) ([]driver.Value, error) {
 		t.ID, string(t.State), t.Reason, t.Queue, int64(t.Run), dispatch.Millis(t.EndedAt), blob(t.Hash),
 		t.Timeout.Milliseconds(), dispatch.Millis(t.ExpireAt), dispatch.Millis(t.DueAt), lane, turnLane, text(t.Lease),
 		dispatch.Millis(t.Until), t.Generation, blob(progress), int64(t.Lapses), seconds(t.TTL), int64(t.Version), blob(t.Doc),
-		flag(t.Flag), text(t.Identifier), text(t.Group), text(t.Prev), text(t.Next),
+		flag(t.Flag), text(t.Identifier), text(t.Tenant), text(t.Group), text(t.Prev), text(t.Next),
 	}, nil
 }
 
@@ -54,7 +55,7 @@ func lanes(t dispatch.Task) (lane, turnLane driver.Value) {
 // size leaves out the neighbours in a group, which come and go.
 func size(t dispatch.Task, progress []byte) int {
 	return fixed + len(t.ID) + len(t.Reason) + len(t.Queue) + len(t.Hash) + len(t.Lane) + len(progress) + len(t.Doc) +
-		len(t.Identifier) + len(t.Group)
+		len(t.Identifier) + len(t.Tenant) + len(t.Group)
 }
 
 // taskOf is the inverse of fields.
@@ -67,7 +68,7 @@ func taskOf(v []driver.Value) (dispatch.Task, error) {
 	}
 	progress := r.bytes()
 	t.Lapses, t.TTL, t.Version, t.Doc = int(r.number()), dispatch.FromMillis(r.number()*1000), int(r.number()), r.bytes()
-	t.Flag, t.Identifier, t.Group, t.Prev, t.Next = r.number() != 0, r.text(), r.text(), r.text(), r.text()
+	t.Flag, t.Identifier, t.Tenant, t.Group, t.Prev, t.Next = r.number() != 0, r.text(), r.text(), r.text(), r.text(), r.text()
 	var err error
 	if t.Progress, err = dispatch.DecodeProgress(progress); err != nil {
 		return dispatch.Task{}, fmt.Errorf("reading task %q: %w", t.ID, err)

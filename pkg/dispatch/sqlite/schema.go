@@ -63,6 +63,8 @@ func migrations() []string {
 		`DROP INDEX lanes;
 		CREATE INDEX lanes ON tasks (lane, due_at, id) WHERE lane IS NOT NULL;
 		ALTER TABLE tasks ADD COLUMN room BLOB;`,
+
+		`ALTER TABLE tasks ADD COLUMN tenant TEXT;`,
 	}
 }
 

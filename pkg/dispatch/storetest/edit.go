@@ -18,7 +18,7 @@ func testEdit(t *testing.T, store dispatch.Store) {
 			Doc: []byte("\x00doc"), Hash: []byte("hash"), Timeout: time.Minute, ExpireAt: later.Add(ms),
 			DueAt: later, Lane: dispatch.Lane(f.queue, "elsewhere", 9),
 			Progress: []dispatch.Progress{{Attempts: 5}}, Lapses: 7, TTL: later.Truncate(time.Second), Version: 1,
-			Flag: true, Identifier: "label",
+			Flag: true, Identifier: "label", Tenant: "acme",
 		}
 		got := f.edit(task.ID, func(t *dispatch.Task) error {
 			f.wantTask("seen", *t, task)

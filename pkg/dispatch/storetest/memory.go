@@ -224,7 +224,7 @@ func ofMillis(t time.Time) time.Time { return dispatch.FromMillis(dispatch.Milli
 
 // size is about what a row takes: its long fields, and 512 bytes for all that has a fixed length.
 func size(t dispatch.Task) int {
-	n := 512 + len(t.ID) + len(t.Reason) + len(t.Queue) + len(t.Doc) + len(t.Hash) + len(t.Lane) + len(t.Identifier) + len(t.Group) + len(t.Prev) + len(t.Next)
+	n := 512 + len(t.ID) + len(t.Reason) + len(t.Queue) + len(t.Doc) + len(t.Hash) + len(t.Lane) + len(t.Identifier) + len(t.Tenant) + len(t.Group) + len(t.Prev) + len(t.Next)
 	for _, p := range t.Progress {
 		n += 64 + 32*len(p.Last) + len(p.Error)
 	}

@@ -16,7 +16,9 @@ import (
 func (m *Memory) Due(ctx context.Context, lane string, upTo time.Time) iter.Seq2[dispatch.Hint, error] {
 	return func(yield func(dispatch.Hint, error) bool) {
 		for t, err := range m.List(ctx, dispatch.Filter{Lanes: []string{lane}}) {
-			if err == nil && t.DueAt.After(upTo) || !yield(t.Hint(), err) {
+			h := t.Hint()
+			h.Queue, h.Tenant = dispatch.QueueOf(lane), dispatch.TenantOf(lane)
+			if err == nil && t.DueAt.After(upTo) || !yield(h, err) {
 				return
 			}
 		}
@@ -93,7 +95,7 @@ func indexed(t dispatch.Task) bool { return t.State != dispatch.Blocked && t.Sta
 
 // wanted reports whether a filter, its lanes apart, yields the task.
 func wanted(t dispatch.Task, f dispatch.Filter) bool {
-	return (f.Queue == "" || t.Queue == f.Queue) && (f.State == "" || t.State == f.State) &&
+	return (f.Queue == "" || t.Queue == f.Queue) && (f.Tenant == "" || t.Tenant == f.Tenant) && (f.State == "" || t.State == f.State) &&
 		(t.Identifier != "" || !f.Identified && len(f.Identifiers) == 0) &&
 		(len(f.Identifiers) == 0 || slices.Contains(f.Identifiers, t.Identifier))
 }

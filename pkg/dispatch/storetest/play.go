@@ -32,7 +32,10 @@ func (f fixture) play(p policy) {
 		f.wantErr(step, err, want)
 		var turn dispatch.Hint
 		if next = strings.TrimSpace(next); next != "" {
-			turn = s.task(next).Hint()
+			turn = s.get(s.task(next).ID).Hint()
+			if got.Tenant != turn.Tenant {
+				f.Errorf("%s: the turn goes to a task of tenant %q, want %q", step, got.Tenant, turn.Tenant)
+			}
 		}
 		if got.ID != turn.ID || !got.DueAt.Equal(turn.DueAt) || got.Queue != turn.Queue {
 			f.Errorf("%s: the turn goes to %+v, want %+v", step, got, turn)
@@ -58,7 +61,7 @@ func (s stage) task(name string) dispatch.Task {
 		t.DueAt = now.Add(-time.Duration(len(s.members)) * time.Minute) // all differ: nobody takes over another's
 		t.TTL = time.Time{}
 		if group != "" || !plain {
-			t.Group = s.group(group)
+			t.Group, t.Tenant = s.group(group), "acme" // who is next is told with its tenant
 		}
 	})
 	s.members[name] = t

@@ -21,7 +21,7 @@ func testPut(t *testing.T, store dispatch.Store) {
 					{At: now.Add(-time.Minute), Status: 503, Took: 1234 * time.Millisecond},
 					{At: now.Add(-time.Second), Took: time.Millisecond}}},
 				{Attempts: 1}}
-			t.Version, t.Flag, t.Identifier = 7, true, "label \"ü\""
+			t.Version, t.Flag, t.Identifier, t.Tenant = 7, true, "label \"ü\"", "acme"
 		})
 		f.put(task)
 		f.wantRow("row", task)

@@ -51,6 +51,16 @@ func testDue(t *testing.T, store dispatch.Store) {
 			}
 		}
 	})
+	sub(t, store, "hints of a tenant's lane name it", func(f fixture) {
+		for lane, want := range map[string]string{
+			f.queue + "#0": "", f.queue + "~acme#0": "acme", f.queue + "~acme#11": "acme", f.queue + "~acme!failed#0": "acme", f.queue + "~acme2#0": "acme2",
+		} {
+			f.put(f.task(lane, func(t *dispatch.Task) { t.Lane, t.Tenant = lane, "another" }))
+			if h := f.due(lane, now); len(h) != 1 || h[0].Tenant != want || h[0].Queue != f.queue {
+				f.Errorf("%s has %+v, want one of %q", lane, h, want)
+			}
+		}
+	})
 	sub(t, store, "leased ones too", func(f fixture) {
 		task := f.put(f.task("a"))
 		f.claimed(task.ID, "token", now)
@@ -150,9 +160,10 @@ func testList(t *testing.T, store dispatch.Store) {
 		in := func(lane string) func(*dispatch.Task) { return func(t *dispatch.Task) { t.Lane = f.queue + lane } }
 		stopped := func(t *dispatch.Task) { t.State = dispatch.Stopped }
 		mine := func(t *dispatch.Task) { t.Queue = f.queue + ".other" }
+		acme := func(t *dispatch.Task) { t.Tenant = f.queue + ".acme" }
 		f.put(
-			f.task("a0", in("#0"), at(3)), f.task("b0", in("#0"), at(1)), f.task("c0", in("#0"), at(2), stopped),
-			f.task("a1", in("#1"), at(9)), f.task("b1", in("#1"), at(5), mine),
+			f.task("a0", in("#0"), at(3), acme), f.task("b0", in("#0"), at(1)), f.task("c0", in("#0"), at(2), stopped),
+			f.task("a1", in("#1"), at(9), acme), f.task("b1", in("#1"), at(5), mine),
 			f.task("end", func(t *dispatch.Task) { *t = delivered(*t, now) }))
 		lanes := func(names ...string) (out []string) {
 			for _, n := range names {
@@ -175,6 +186,11 @@ func testList(t *testing.T, store dispatch.Store) {
 			{"queue", dispatch.Filter{Queue: f.queue}, []string{"a0", "a1", "b0", "c0", "end"}},
 			{"queue and state", dispatch.Filter{Queue: f.queue, State: dispatch.Scheduled}, []string{"a0", "a1", "b0"}},
 			{"queue and another state", dispatch.Filter{Queue: f.queue, State: dispatch.Delivered}, []string{"end"}},
+			{"tenant", dispatch.Filter{Tenant: f.queue + ".acme"}, []string{"a0", "a1"}},
+			{"tenant and state", dispatch.Filter{Tenant: f.queue + ".acme", State: dispatch.Stopped}, nil},
+			{"a tenant that none has", dispatch.Filter{Tenant: f.queue + ".acm"}, nil},
+			{"lanes and tenant", dispatch.Filter{Lanes: lanes("#0", "#1"), Tenant: f.queue + ".acme"}, []string{"a0", "a1"}},
+			{"lane and tenant, newest first", dispatch.Filter{Lanes: lanes("#0"), Tenant: f.queue + ".acme", Newest: true}, []string{"a0"}},
 			{"queue and a state that none has", dispatch.Filter{Queue: f.queue, State: dispatch.Expired}, nil},
 		} {
 			var got []string

@@ -24,7 +24,7 @@ import (
 
 // unanswered is the answer to a call that got none. What lacked a key, a signature, a secret or credentials was not sent.
 func unanswered(ctx context.Context, timeout time.Duration, err error) dispatch.Answer {
-	unsent := slices.ContainsFunc([]error{errNoKey, errNotCalled, signature.ErrRemote, signed.ErrCredentials}, func(one error) bool { return errors.Is(err, one) })
+	unsent := slices.ContainsFunc([]error{errNoKey, errNotCalled, errNotAllowed, signature.ErrRemote, signed.ErrCredentials}, func(one error) bool { return errors.Is(err, one) })
 	_, noSecret := errors.AsType[*secretError](err)
 	return dispatch.Answer{Error: failure(ctx, timeout, err), Unsent: unsent || noSecret}
 }

@@ -43,7 +43,7 @@ func (h HTTP) next(ctx context.Context, c *course, last *http.Request, r *http.R
 	case len(c.called) > d.Redirects:
 		return nil, fmt.Sprintf("%sthe task allows %d", notFollowed, d.Redirects), nil
 	}
-	uri, err := h.location(last, r)
+	uri, err := h.location(c, last, r)
 	if err != nil {
 		return nil, notFollowed + err.Error(), nil
 	}
@@ -75,7 +75,7 @@ func isRedirect(r *http.Response) bool {
 }
 
 // location returns where a redirect leads. Its errors name no address.
-func (h HTTP) location(last *http.Request, r *http.Response) (string, error) {
+func (h HTTP) location(c *course, last *http.Request, r *http.Response) (string, error) {
 	named := r.Header["Location"]
 	switch {
 	case h.CheckURI == nil:
@@ -86,6 +86,9 @@ func (h HTTP) location(last *http.Request, r *http.Response) (string, error) {
 	uri, err := dispatch.ResolveURI(last.URL, named[0])
 	if err == nil {
 		err = h.CheckURI(uri)
+	}
+	if err == nil && c.call.AllowedHosts.Check(uri) != nil {
+		err = errNotAllowed
 	}
 	if err != nil {
 		return "", fmt.Errorf("its Location %w", err)

@@ -101,6 +101,7 @@ func TestRedirects(t *testing.T) {
 		method string // POST unless given
 		allow  int
 		change func(*dispatch.Doc)
+		hosts  dispatch.Hosts // that the task's tenant may call
 		paths  paths
 		trail  string
 		status int
@@ -137,6 +138,7 @@ func TestRedirects(t *testing.T) {
 		{name: "what the last one says counts", allow: 5, paths: paths{"/a": to(307, "/b"), "/b": {code: 503}}, trail: "POST first/a, POST first/b", status: 503},
 		{name: "nobody is there", allow: 5, paths: paths{"/a": to(307, "http://127.0.0.1:1/")}, trail: "POST first/a", why: "after a redirect: connection refused"},
 		{name: "an unlisted network", allow: 5, paths: paths{"/a": to(307, "https://10.0.0.1/")}, trail: "POST first/a", status: 307, why: "address not allowed"},
+		{name: "where its tenant may not call", allow: 5, hosts: dispatch.Hosts{"127.0.0.1"}, paths: paths{"/a": to(307, "/b"), "/b": to(307, "https://other.example/")}, trail: "POST first/a, POST first/b", status: 307, why: "its Location goes where the task's tenant may not call"},
 		{name: "metadata", allow: 5, paths: paths{"/a": to(307, "http://169.254.169.254/latest/")}, trail: "POST first/a", status: 307, why: "address not allowed"},
 		{name: "http to a public address", allow: 5, paths: paths{"/a": to(307, "http://1.1.1.1/")}, trail: "POST first/a", status: 307, why: "http: is for allowed networks only"},
 		{name: "a user", allow: 5, paths: paths{"/a": to(307, "https://a@example.com/")}, trail: "POST first/a", status: 307, why: "must not hold a user"},
@@ -149,7 +151,7 @@ func TestRedirects(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			m := newMaze(t, c.paths)
 			call := callOf("POST", m.first+"/a", `{"amount":12}`)
-			call.Doc.Redirects = c.allow
+			call.Doc.Redirects, call.AllowedHosts = c.allow, c.hosts
 			if c.method != "" {
 				call.Doc.Method = c.method
 			}

@@ -2,6 +2,7 @@ package target
 
 import (
 	"context"
+	"errors"
 
 	"example.com/dispatch/pkg/dispatch"
 )
@@ -12,9 +13,13 @@ type Sender struct {
 	AWS  *AWS // nil: calls to ARNs are not sent
 }
 
+var errNotAllowed = errors.New("goes where the task's tenant may not call")
+
 // Send makes one call, as [HTTP.Send] does.
 func (s Sender) Send(ctx context.Context, c dispatch.Call) dispatch.Answer {
 	switch {
+	case c.AllowedHosts.Check(c.Doc.URI) != nil: // dispatch.Handle asks before, and ends the task: nothing gets past both
+		return unanswered(ctx, c.Timeout, errNotAllowed)
 	case !dispatch.IsARN(c.Doc.URI):
 		return s.HTTP.Send(ctx, c)
 	case s.AWS == nil:

@@ -16,7 +16,7 @@ const (
 	maxLimit     = 1000
 )
 
-// list answers with the tasks of a queue in a state: those that are scheduled in the order they are due,
+// list answers with the tasks of a queue and a tenant in a state: those that are scheduled in the order they are due,
 // failures newest first, others in no order.
 func (a API) list(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
@@ -38,7 +38,7 @@ func (a API) list(w http.ResponseWriter, r *http.Request) {
 		problem.Status(w, http.StatusBadRequest, "identified: must be true or false")
 		return
 	}
-	wanted := pick.Query{State: state, Queue: queue, Identifiers: query["identifier"], Identified: identified == "true"}
+	wanted := pick.Query{State: state, Queue: queue, Tenant: query.Get("tenant"), Identifiers: query["identifier"], Identified: identified == "true"}
 	settings, err := a.Engine.Settings(r.Context())
 	if err != nil {
 		a.fail(w, r, err)

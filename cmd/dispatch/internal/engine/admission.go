@@ -55,9 +55,10 @@ type origin struct {
 
 // refusal remembers of a task that was not admitted where it goes, which its hint does not say.
 type refusal struct {
-	to    *origin
-	queue string
-	until time.Time
+	to     *origin
+	queue  string
+	tenant string
+	until  time.Time
 }
 
 func newAdmission(workers int, now func() time.Time) *admission {
@@ -165,7 +166,7 @@ func (a *admission) refuse(name string, o *origin, c dispatch.Call) {
 		until = t.ExpireAt // then it must be looked at
 	}
 	if len(a.refused) < memory && len(o.queue) < memory {
-		a.refused[t.ID] = refusal{o, t.Queue, until}
+		a.refused[t.ID] = refusal{o, t.Queue, t.Tenant, until}
 		o.queue = append(o.queue, t.ID)
 	}
 }
@@ -186,7 +187,7 @@ func (a *admission) end(name string, o *origin, began time.Time) {
 		if chosen = r.to == o; chosen {
 			delete(a.refused, id)
 			o.users++
-			a.turns = append(a.turns, turn{dispatch.Hint{ID: id, Queue: r.queue}, name, o})
+			a.turns = append(a.turns, turn{dispatch.Hint{ID: id, Queue: r.queue, Tenant: r.tenant}, name, o})
 		}
 	}
 	a.leave(name, o)

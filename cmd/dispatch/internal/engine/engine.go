@@ -49,6 +49,7 @@ type Engine struct {
 	sweep      dispatch.Sweep
 	settings   *settings
 	admission  *admission
+	shares     *shares
 	successors *successors
 	log        *slog.Logger
 	workers    int
@@ -60,6 +61,8 @@ type Engine struct {
 	stop     func() // closes quit, once
 	working  sync.WaitGroup
 	inFlight atomic.Int64
+
+	tenantOffers tenantOffers
 }
 
 const (
@@ -83,7 +86,7 @@ func New(o Options) *Engine {
 	workers, quit := max(1, o.Workers), make(chan struct{})
 	e := &Engine{
 		workers: workers, free: make(chan struct{}, workers), jobs: make(chan job), offers: make(chan dispatch.Hint, burst), quit: quit, stop: sync.OnceFunc(func() { close(quit) }), log: o.Log,
-		settings: newSettings(o.Store, o.Now), admission: newAdmission(workers, o.Now), successors: &successors{now: o.Now},
+		settings: newSettings(o.Store, o.Now), admission: newAdmission(workers, o.Now), shares: newShares(workers), successors: &successors{now: o.Now},
 	}
 	e.Editor = &dispatch.Editor{Store: o.Store, Settings: e.Settings, Invoke: e.Offer, Retention: o.Retention, Now: o.Now}
 	e.handle = &dispatch.Handle{
@@ -110,15 +113,7 @@ func (e *Engine) Run(ctx context.Context) {
 		e.working.Go(e.work)
 	}
 	e.working.Go(e.takeOffers)
-	for ctx.Err() == nil {
-		if _, err := e.sweep.Run(ctx); err != nil && ctx.Err() == nil {
-			e.log.LogAttrs(ctx, slog.LevelError, "sweep failed; it goes on", slog.Any("error", err))
-			select {
-			case <-time.After(afterFailure):
-			case <-ctx.Done():
-			}
-		}
-	}
+	e.sweeps(ctx)
 }
 
 func (e *Engine) stopping() bool {
@@ -142,17 +137,24 @@ func (e *Engine) SettingsChanged() { e.settings.changed() }
 func (e *Engine) Look(ctx context.Context) (dispatch.SweepReport, error) {
 	once := e.sweep
 	once.Precision = dispatch.PrecisionMinute
+	if settings, apart := e.apart(ctx); apart {
+		once.Parallel += len(settings.TenantNames()) // none waits for another's
+	}
 	return once.Run(ctx)
 }
 
 // Offer has the hints handled as workers become free, and waits for nothing. Where too many wait already a hint
 // is dropped: the sweep meets it.
-func (e *Engine) Offer(_ context.Context, hints []dispatch.Hint) error {
+func (e *Engine) Offer(ctx context.Context, hints []dispatch.Hint) error {
+	settings, apart := e.apart(ctx)
 	for _, h := range hints {
+		var offers chan<- dispatch.Hint = e.offers
+		if apart {
+			offers = e.offersFor(settings, h)
+		}
 		select {
-		case e.offers <- h:
+		case offers <- h:
 		default:
-			return nil
 		}
 	}
 	return nil
@@ -174,10 +176,9 @@ func (e *Engine) Handle(ctx context.Context, hints []dispatch.Hint) error {
 	done := make(chan error, len(hints))
 	begun, failed := 0, error(nil)
 	for _, h := range hints {
-		if _, failed = e.take(ctx, 1); failed != nil {
+		if failed = e.giveOne(ctx, job{hint: h, done: done}); failed != nil {
 			break
 		}
-		e.jobs <- job{hint: h, done: done}
 		begun++
 	}
 	for range begun {

@@ -16,6 +16,7 @@ import (
 type Query struct {
 	State       dispatch.State
 	Queue       string
+	Tenant      string
 	Identifiers []string  // live tasks with one of them
 	Identified  bool      // live tasks with any
 	Since       time.Time // those that ended, or were held, then or later
@@ -48,9 +49,9 @@ func Tasks(ctx context.Context, store dispatch.Store, editor *dispatch.Editor, q
 
 func (q Query) filter(ctx context.Context, editor *dispatch.Editor) (dispatch.Filter, error) {
 	if q.Identified || len(q.Identifiers) > 0 {
-		return dispatch.Filter{Queue: q.Queue, State: q.State, Identifiers: q.Identifiers, Identified: q.Identified}, nil
+		return dispatch.Filter{Queue: q.Queue, Tenant: q.Tenant, State: q.State, Identifiers: q.Identifiers, Identified: q.Identified}, nil
 	}
-	return editor.Filter(ctx, q.Queue, q.State)
+	return editor.Filter(ctx, q.Queue, q.Tenant, q.State)
 }
 
 func (q Query) wants(t dispatch.Task) bool {

@@ -20,6 +20,8 @@ type File struct {
 	Routes  map[string]dispatch.Route         `json:"routes,omitempty"`
 	Redact  []string                          `json:"redact,omitempty"`
 	Circuit *dispatch.CircuitSettings         `json:"circuit,omitempty"`
+
+	Tenants map[string]dispatch.TenantSettings `json:"tenants,omitempty"`
 }
 
 // AnyVersion is the version of settings that overwrite whatever there is.
@@ -28,7 +30,7 @@ const AnyVersion = -1
 // Load reads the settings from the store.
 func Load(ctx context.Context, store dispatch.Store) (File, error) {
 	s, version, err := dispatch.LoadSettings(ctx, store)
-	return File{version, s.Queues, s.Routes, s.Redact, s.Circuit}, err
+	return File{version, s.Queues, s.Routes, s.Redact, s.Circuit, s.Tenants}, err
 }
 
 // Parse reads settings as a person writes them, with a version or without: AnyVersion then. The error is an
@@ -44,7 +46,7 @@ func Parse(text []byte) (File, error) {
 	if len(faults) > 0 {
 		return File{}, &dispatch.InvalidInput{Faults: faults}
 	}
-	return File{version, s.Queues, s.Routes, s.Redact, s.Circuit}, nil
+	return File{version, s.Queues, s.Routes, s.Redact, s.Circuit, s.Tenants}, nil
 }
 
 // cutVersion takes the version out of an object. What is no object is returned as it is.
@@ -66,7 +68,7 @@ func cutVersion(text []byte) (version int64, rest []byte, faults []dispatch.Faul
 
 // Save writes the settings over the version they were made from, and returns the new one.
 func (f File) Save(ctx context.Context, store dispatch.Store) (File, error) {
-	s := dispatch.Settings{Queues: f.Queues, Routes: f.Routes, Redact: f.Redact, Circuit: f.Circuit}
+	s := dispatch.Settings{Queues: f.Queues, Routes: f.Routes, Redact: f.Redact, Circuit: f.Circuit, Tenants: f.Tenants}
 	var err error
 	if f.Version == AnyVersion {
 		f.Version, err = dispatch.SaveSettings(ctx, store, s)

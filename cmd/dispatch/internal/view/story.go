@@ -20,6 +20,9 @@ func Story(w io.Writer, v Task, now time.Time) error {
 	line := func(name, format string, args ...any) { fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
 	line("task", "%s", v.ID)
 	line("queue", "%s", v.Queue)
+	if v.Tenant != "" {
+		line("tenant", "%s", v.Tenant)
+	}
 	if v.Run > 1 {
 		line("run", "%d: it was run again by hand", v.Run)
 	}

@@ -17,6 +17,7 @@ type Task struct {
 	State        dispatch.State `json:"state"`
 	Reason       string         `json:"reason,omitempty"` // why it is in a final state
 	Queue        string         `json:"queue"`
+	Tenant       string         `json:"tenant,omitempty"`
 	Run          int            `json:"run"` // 1, and 1 more for each run by hand
 	CreatedAt    time.Time      `json:"createdAt,omitzero"`
 	DueAt        time.Time      `json:"dueAt,omitzero"` // of a scheduled or blocked task: when it is looked at next
@@ -95,7 +96,7 @@ const Hidden = "(hidden)"
 // are secrets.
 func New(t dispatch.Task, now time.Time, redact []string) Task {
 	v := Task{
-		ID: t.ID, State: t.State, Reason: t.Reason, Queue: t.Queue, Run: t.Run,
+		ID: t.ID, State: t.State, Reason: t.Reason, Queue: t.Queue, Tenant: t.Tenant, Run: t.Run,
 		ExpireAt: t.ExpireAt, EndedAt: t.EndedAt, RemovedAt: t.TTL, Lapses: t.Lapses,
 		Cancelling: t.Flag && !t.State.Final(), Group: t.Group, Prev: t.Prev, Next: t.Next, Identifier: t.Identifier,
 	}

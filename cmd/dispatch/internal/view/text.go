@@ -3,6 +3,7 @@ package view
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -11,10 +12,17 @@ import (
 	"example.com/dispatch/pkg/dispatch"
 )
 
-// Table writes tasks as aligned columns, one line each.
+// Table writes tasks as aligned columns, one line each; their tenants if any has one.
 func Table(w io.Writer, tasks []Task, now time.Time) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "ID\tSTATE\tQUEUE\tATTEMPTS\tWHEN\tREQUEST\tREASON")
+	tenants := slices.ContainsFunc(tasks, func(v Task) bool { return v.Tenant != "" })
+	queue := func(queue, tenant string) string {
+		if tenants {
+			return queue + "\t" + tenant
+		}
+		return queue
+	}
+	fmt.Fprintf(t, "ID\tSTATE\t%s\tATTEMPTS\tWHEN\tREQUEST\tREASON\n", queue("QUEUE", "TENANT"))
 	for _, v := range tasks {
 		request := ""
 		switch {
@@ -24,7 +32,7 @@ func Table(w io.Writer, tasks []Task, now time.Time) error {
 			request = v.Request.Method + " " + v.Request.URI
 		}
 		state, reason := v.state()
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", v.ID, state, v.Queue, v.Attempts, v.when(now), Plain(request, 60), Plain(reason, 80))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", v.ID, state, queue(v.Queue, v.Tenant), v.Attempts, v.when(now), Plain(request, 60), Plain(reason, 80))
 	}
 	if err := t.Flush(); err != nil {
 		return fmt.Errorf("writing: %w", err)

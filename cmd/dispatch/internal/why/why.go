@@ -101,12 +101,14 @@ func scheduled(ctx context.Context, store dispatch.Store, settings dispatch.Sett
 		say("there is no queue %s, so nobody looks into it", t.Queue)
 	case q.Paused:
 		say("its queue %s is paused", t.Queue)
-	case q.Limited() && !t.DueAt.After(now):
-		limit, err := limits(ctx, store, t.Queue, q, now)
-		if err != nil {
-			return "", err
+	case !t.DueAt.After(now):
+		for _, l := range settings.Limits(t.Queue, t.Tenant) {
+			limit, err := limits(ctx, store, l, now)
+			if err != nil {
+				return "", err
+			}
+			say("%s", limit)
 		}
-		say("%s", limit)
 	}
 	switch {
 	case len(reasons) > 0:
@@ -120,22 +122,22 @@ func scheduled(ctx context.Context, store dispatch.Store, settings dispatch.Sett
 	return strings.Join(reasons, "; "), nil
 }
 
-// limits tells what is used of a queue's limits.
-func limits(ctx context.Context, store dispatch.Store, queue string, q dispatch.QueueSettings, now time.Time) (string, error) {
-	inFlight, more, err := dispatch.Used(ctx, store, queue, q, now)
+// limits tells what is used of a limit.
+func limits(ctx context.Context, store dispatch.Store, l dispatch.Limit, now time.Time) (string, error) {
+	inFlight, more, err := dispatch.Used(ctx, store, l, now)
 	if err != nil {
 		return "", err
 	}
 	var used []string
-	if q.InFlight > 0 {
-		used = append(used, fmt.Sprintf("%d of %d calls are in flight", inFlight, q.InFlight))
+	if l.InFlight > 0 {
+		used = append(used, fmt.Sprintf("%d of %d calls are in flight", inFlight, l.InFlight))
 	}
-	if q.Rate > 0 {
-		used = append(used, fmt.Sprintf("%v a second may begin", q.Rate))
+	if l.Rate > 0 {
+		used = append(used, fmt.Sprintf("%v a second may begin", l.Rate))
 	}
-	text := fmt.Sprintf("its queue %s is at its limit", queue)
+	text := fmt.Sprintf("its %s is at its limit", l)
 	if more {
-		text = fmt.Sprintf("its queue %s is limited, and others may come first", queue)
+		text = fmt.Sprintf("its %s is limited, and others may come first", l)
 	}
 	return text + ": " + strings.Join(used, ", "), nil
 }

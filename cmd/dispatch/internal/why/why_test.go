@@ -17,7 +17,7 @@ func TestWaits(t *testing.T) {
 	now := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 	settings := dispatch.Settings{Queues: map[string]dispatch.QueueSettings{
 		"default": {Lanes: 1}, "paused": {Lanes: 1, Paused: true}, "narrow": {Lanes: 1, InFlight: 2}, "slow": {Lanes: 1, Rate: 1}, "free": {Lanes: 1, InFlight: 3},
-	}}
+	}, Tenants: map[string]dispatch.TenantSettings{"acme": {Queues: map[string]dispatch.TenantQueue{"default": {InFlight: 2}}}}}
 	at := func(minutes int) time.Time { return now.Add(time.Duration(minutes) * time.Minute) }
 	held := map[string]int64{"a": dispatch.Millis(at(1)), "b": dispatch.Millis(at(1)), "over": dispatch.Millis(at(-1))}
 	for _, c := range []struct {
@@ -48,12 +48,13 @@ func TestWaits(t *testing.T) {
 		{"in flight", func(t *dispatch.Task) { t.Queue = "narrow" }, []string{"at its limit", "2 of 2 calls"}, "sweep"},
 		{"rate", func(t *dispatch.Task) { t.Queue = "slow" }, []string{"at its limit", "1 a second"}, "in flight"},
 		{"limited, with room", func(t *dispatch.Task) { t.Queue = "free" }, []string{"others may come first", "2 of 3 calls"}, "at its limit"},
+		{"its tenant's limit", func(t *dispatch.Task) { t.Tenant = "acme" }, []string{"its tenant acme in queue default is at its limit: 2 of 2 calls"}, "sweep"},
 		{"unknown queue", func(t *dispatch.Task) { t.Queue = "gone" }, []string{"no queue gone"}, ""},
 		{"cancelled at its turn", func(t *dispatch.Task) { t.Flag = true }, []string{"cancelled"}, "sweep running"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			store := new(storetest.Memory)
-			for _, queue := range []string{"narrow", "slow", "free"} {
+			for _, queue := range []string{"narrow", "slow", "free", "default~acme"} {
 				usage, err := json.Marshal(map[string]any{"tokens": 0, "at": dispatch.Millis(now), "held": held})
 				if err != nil {
 					t.Fatal(err)
