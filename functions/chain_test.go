@@ -88,8 +88,13 @@ func TestChain(t *testing.T) {
 		}
 	})
 	t.Run("the public keys", func(t *testing.T) {
-		if answer := string(c.invoke(samlocal.Keys, "keys.json")); !strings.Contains(answer, `"statusCode":200`) || !strings.Contains(answer, c.system.Key.ID()) {
-			t.Errorf("answer %s, want the key %s", answer, c.system.Key.ID())
+		var answer struct {
+			StatusCode int
+			Body       string
+		}
+		text := c.invoke(samlocal.Keys, "keys.json")
+		if err := json.Unmarshal(text, &answer); err != nil || answer.StatusCode != 200 || !strings.Contains(answer.Body, c.system.Key.ID()) {
+			t.Errorf("answer %s, %v, want the key %s", text, err, c.system.Key.ID())
 		}
 	})
 	t.Run("a conflict", func(t *testing.T) {
