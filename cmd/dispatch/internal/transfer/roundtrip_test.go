@@ -2,10 +2,13 @@ package transfer
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -15,13 +18,21 @@ import (
 	"example.com/dispatch/pkg/dispatch/storetest"
 )
 
+// roundTripTasks is how many tasks there are, 5,000 unless the environment says so: make soak has 100,000.
+func roundTripTasks(t *testing.T) int {
+	t.Helper()
+	text := cmp.Or(os.Getenv("ROUND_TRIP_TASKS"), "5000")
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal("ROUND_TRIP_TASKS: ", err)
+	}
+	return n
+}
+
 // From file to file, and the third export is the second to the byte: nothing is lost, and nothing is added, by coming and going.
 func TestRoundTrip(t *testing.T) {
 	t.Parallel()
-	tasks := 100_000
-	if testing.Short() {
-		tasks = 5000
-	}
+	tasks := roundTripTasks(t)
 	from, to := open(t), open(t)
 	fill(t, from, tasks)
 	first, did := exported(t, from)
