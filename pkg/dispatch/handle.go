@@ -30,7 +30,7 @@ type Handle struct {
 
 	Now    func() time.Time
 	Token  func() string  // a random lease token, new at each call
-	Chance func() float64 // in [0, 1), for jitter
+	Chance func() float64 // in [0, 1), for jitter, and for pauses before something is tried again
 	Log    *slog.Logger
 }
 
@@ -118,7 +118,7 @@ func (h *Handle) one(ctx context.Context, hint Hint, settings Settings) (Hint, e
 	}
 	began := false
 	if q.Limited() && !q.Paused {
-		limits := limiter{h.Store, h.Now}
+		limits := limiter{h.Store, h.Now, h.Chance}
 		if ok, err := limits.take(ctx, hint.Queue, q, token); err != nil || !ok {
 			return Hint{}, err
 		}
@@ -134,7 +134,7 @@ func (h *Handle) one(ctx context.Context, hint Hint, settings Settings) (Hint, e
 	}
 	began = true
 	if q.InFlight > 0 && r.Task.Until.After(h.Now().Add(holdTime)) {
-		if err := (limiter{h.Store, h.Now}).extend(ctx, hint.Queue, token, r.Task.Until); err != nil {
+		if err := (limiter{h.Store, h.Now, h.Chance}).extend(ctx, hint.Queue, token, r.Task.Until); err != nil {
 			return Hint{}, err // the lease lapses, and is counted: better than more calls than allowed
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 )
 
@@ -22,12 +21,14 @@ const (
 	holdTime = DefaultHTTPTimeout*time.Second + LeaseMargin
 	// limitTime bounds the attempts to change a usage that others change as well.
 	limitTime = 3 * time.Second
+	// mostApart is the longest pause before a change is tried again.
+	mostApart = 20 * time.Millisecond
 )
 
 // Used says what is used of the limits of a queue at a moment: how many calls are under way, and whether one
 // more may begin.
 func Used(ctx context.Context, store Store, queue string, q QueueSettings, now time.Time) (inFlight int, more bool, err error) {
-	u, _, err := limiter{store, nil}.load(ctx, queue)
+	u, _, err := limiter{store: store}.load(ctx, queue)
 	if err != nil {
 		return 0, false, err
 	}
@@ -37,8 +38,9 @@ func Used(ctx context.Context, store Store, queue string, q QueueSettings, now t
 
 // limiter takes from the limits of queues.
 type limiter struct {
-	store Store
-	now   func() time.Time
+	store  Store
+	now    func() time.Time
+	chance func() float64 // in [0, 1), for the pauses between repeats
 }
 
 func usageName(queue string) string { return "limits." + queue }
@@ -120,7 +122,7 @@ func (l limiter) change(ctx context.Context, queue string, edit func(*usage, tim
 			return fmt.Errorf("writing the usage of queue %s: %w", queue, err)
 		}
 		select {
-		case <-time.After(time.Duration(rand.Int64N(int64(20 * time.Millisecond)))):
+		case <-time.After(time.Duration(l.chance() * float64(mostApart))):
 		case <-ctx.Done():
 			return fmt.Errorf("writing the usage of queue %s: %w", queue, ctx.Err())
 		}

@@ -175,7 +175,7 @@ func (s Store) replace(ctx context.Context, e *rewriting, p *types.Put) error {
 		ExpressionAttributeNames:            p.ExpressionAttributeNames,
 		ExpressionAttributeValues:           p.ExpressionAttributeValues,
 		ReturnValuesOnConditionCheckFailure: p.ReturnValuesOnConditionCheckFailure,
-	}, untilDone)
+	}, s.untilDone)
 	if there, no := refused(err); no {
 		return e.refusedBy(there)
 	}
@@ -192,7 +192,7 @@ func (s Store) replaceTogether(ctx context.Context, e *rewriting, p *types.Put, 
 	}
 	e.line.learn(verdicts[1:])
 	e.tries++
-	if err := pause(ctx, e.tries); err != nil {
+	if err := s.pause(ctx, e.tries); err != nil {
 		return err
 	}
 	return errOvertaken
