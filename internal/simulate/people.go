@@ -1,0 +1,143 @@
+package simulate
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"time"
+
+	"context"
+	"example.com/dispatch/internal/simulate/table"
+	"example.com/dispatch/pkg/dispatch"
+	"example.com/dispatch/pkg/dispatch/dynamo"
+)
+
+// god is a store that meets no faults, for what is done before a run.
+func (w *world) god() dynamo.Store {
+	return dynamo.Store{Table: "tasks", Client: table.Client(func(_ context.Context, in any) (any, error) { return w.do(nil, in) })}
+}
+
+// settle stores the settings.
+func (w *world) settle() {
+	s, err := dispatch.ParseSettings(w.plan.settings(), func(string) error { return nil })
+	if err == nil {
+		s.Queues[limited] = w.plan.limited
+		_, err = dispatch.SaveSettings(context.Background(), w.god(), s)
+	}
+	if err != nil {
+		panic(err)
+	}
+}
+
+func (w *world) rule(rule string, _ dispatch.Call) (bool, error) { return rule != "no", nil }
+
+// produce has a producer enqueue tasks, and again until it gets an answer.
+func (w *world) produce(specs []spec, try int) {
+	w.started["enqueue "+specs[0].ID]++
+	name := "enqueue " + specs[0].ID + " " + strconv.Itoa(w.started["enqueue "+specs[0].ID])
+	answered := false
+	w.todo++
+	w.checker.wants(specs)
+	w.start("enqueue", name, enqueueTime, func(p *process) {
+		store := p.dressed()
+		e := &dispatch.Enqueue{
+			Store: store, Settings: p.settings(enqueueAge, store), Invoke: p.invoke, Wake: p.wake, Retention: dispatch.MinRetention,
+			TasksPerHandle: w.plan.perHandle, CheckRule: func(string) error { return nil }, CheckURL: func(*url.URL) error { return nil },
+			Now: p.now, Log: w.log,
+		}
+		if w.plan.precision != dispatch.PrecisionSecond {
+			e.Wake = nil
+		}
+		receipts, err := e.Run(p.ctx, input(specs), strconv.Itoa)
+		p.effect("answers", func(d *dice) time.Duration {
+			if err != nil && !errors.Is(err, dispatch.ErrNotStored) {
+				w.tell("%s: %v", name, err)
+				return 0
+			}
+			if !w.calm && d.chance(w.faults.lost) {
+				w.tell("%s: the answer is lost", name)
+				return 0
+			}
+			answered = err == nil
+			w.checker.answered(p, specs, receipts)
+			return 0
+		})
+	}, nil)
+	d := newDice(w.seed, "producer", name)
+	w.schedule.in(enqueueTime+2*time.Second+d.between(0, 20*time.Second), name, func() {
+		w.todo--
+		if !answered && try < 20 {
+			w.produce(specs, try+1)
+		}
+	})
+}
+
+// editing is what a person does to a task.
+type editing string
+
+const (
+	cancelling   editing = "cancel"
+	retrying     editing = "retry"
+	skipping     editing = "skip"
+	rescheduling editing = "reschedule"
+	clearing     editing = "clear"
+)
+
+func (w *world) edit(kind editing, id string, to time.Duration) {
+	w.started["edit "+id]++
+	name := fmt.Sprintf("%s %s %d", kind, id, w.started["edit "+id])
+	w.start("edit", name, enqueueTime, func(p *process) {
+		store := p.dressed()
+		e := &dispatch.Editor{Store: store, Settings: p.settings(enqueueAge, store), Invoke: p.invoke, Retention: dispatch.MinRetention, Now: p.now}
+		var err error
+		switch kind {
+		case cancelling:
+			_, err = e.Cancel(p.ctx, id)
+		case retrying:
+			_, err = e.Retry(p.ctx, id)
+		case skipping:
+			_, err = e.Skip(p.ctx, id)
+		case rescheduling:
+			_, err = e.Reschedule(p.ctx, id, p.now().Add(to))
+		case clearing:
+			if r := store.Get(p.ctx, []string{id})[0]; r.Err == nil {
+				_, err = e.Clear(p.ctx, r.Task, 0)
+			}
+		}
+		p.effect("answers", func(*dice) time.Duration {
+			w.tell("%s: %v", name, err)
+			w.checker.edited(p, kind, id, err)
+			return 0
+		})
+	}, nil)
+}
+
+// pause stops the limited queue, or has it go on.
+func (w *world) pause(paused bool) {
+	w.started["pause"]++
+	name := fmt.Sprintf("pause %v %d", paused, w.started["pause"])
+	w.start("edit", name, enqueueTime, func(p *process) {
+		store := p.dressed()
+		s, version, err := dispatch.LoadSettings(p.ctx, store)
+		if err == nil && s.Queues[limited].Paused != paused {
+			q := s.Queues[limited]
+			q.Paused = paused
+			s.Queues[limited] = q
+			_, err = dispatch.SaveSettingsOver(p.ctx, store, s, version)
+		}
+		p.effect("answers", func(*dice) time.Duration {
+			w.tell("%s: %v", name, err)
+			return 0
+		})
+	}, nil)
+}
+
+// reconcile has people see to what waits for them, once the faults are over.
+func (w *world) reconcile(n int) {
+	w.pause(false)
+	for _, id := range w.checker.held() {
+		w.edit(skipping, id, 0)
+	}
+	w.schedule.in(2*time.Minute, "people", func() { w.reconcile(n + 1) })
+}

@@ -1,0 +1,242 @@
+package simulate
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"example.com/dispatch/internal/simulate/table"
+	"example.com/dispatch/pkg/dispatch"
+)
+
+func refusedEdit(err error) bool {
+	no := (*dispatch.StateError)(nil)
+	return errors.As(err, &no) || errors.Is(err, dispatch.ErrLeased)
+}
+
+// change judges one row's change; p is who asked for it, nil for DynamoDB itself.
+func (c *checker) change(p *process, ch table.Change) {
+	if strings.HasPrefix(ch.ID, "/") {
+		return
+	}
+	t := c.task(ch.ID)
+	before, after := ch.Before, ch.After
+	t.row = after
+	switch {
+	case after == nil:
+		c.deleted(t, p, before)
+	case before == nil || number(before, "ttl") != 0 && number(before, "ttl") <= time.Now().Unix() && final(before):
+		c.put(t, p)
+	case text(after, "lease") != "" && text(after, "lease") != text(before, "lease"):
+		c.claimed(t, p, before)
+	case number(after, "generation") != number(before, "generation"):
+		c.changedByHand(t, p, before)
+	case text(before, "lease") != "" && text(after, "lease") == "":
+		c.settled(t, before)
+	default: // a record, one who joins behind it, or its turn
+		if final(after) || final(before) {
+			c.broken("%s was %s, and became %s by nobody's hand", t.id, brief(before), brief(after))
+		}
+	}
+}
+
+func (c *checker) deleted(t *task, p *process, before table.Row) {
+	if !final(before) {
+		c.broken("%s was deleted while it was %s", t.id, state(before))
+	}
+	if p == nil && number(before, "ttl") > time.Now().Unix() {
+		c.broken("%s was deleted before its time", t.id)
+	}
+}
+
+func (c *checker) put(t *task, p *process) {
+	*t = task{id: t.id, row: t.row, acked: t.acked, claims: map[string]*claim{}, called: map[int64]int{}, ended: map[int64]dispatch.State{}, tells: map[string]bool{}}
+	c.joins(t)
+	if p != nil {
+		if c.puts[p] == nil {
+			c.puts[p] = map[string]bool{}
+		}
+		c.puts[p][t.id] = true
+	}
+}
+
+func (c *checker) joins(t *task) {
+	c.order++
+	t.order = c.order
+}
+
+// claimed judges a lease that was taken.
+func (c *checker) claimed(t *task, p *process, before table.Row) {
+	if state(before) != dispatch.Scheduled {
+		c.broken("%s was claimed while it was %s", t.id, state(before))
+	}
+	if old := text(before, "lease"); old != "" {
+		t.lapses++
+		c.figures.Lapses++
+		c.lapsed(t, old)
+	}
+	if n := number(t.row, "lapses"); n != int64(t.lapses) {
+		c.broken("%s had %d lapses in a row, and its row says %d", t.id, t.lapses, n)
+	}
+	t.claims[text(t.row, "lease")] = &claim{by: p, before: before}
+	for _, one := range t.calls {
+		if !one.over && one.by != p && !c.unstable {
+			c.broken("%s was claimed by %s while %s called", t.id, p.name, one.by.name)
+		}
+	}
+}
+
+// lapsed judges a lease that ended unsettled: where the store never failed and clocks agree, its holder must have died.
+func (c *checker) lapsed(t *task, lease string) {
+	f := c.world.faults
+	if l := t.claims[lease]; l != nil && !l.died && f.throttled+f.failed+f.lost+f.conflict+f.slow+f.stalled == 0 && !c.unstable {
+		c.broken("%s lapsed, though %s, who held it, lived", t.id, l.by.name)
+	}
+}
+
+// changedByHand judges an edit.
+func (c *checker) changedByHand(t *task, p *process, before table.Row) {
+	c.edits[p]++
+	again := number(t.row, "run") != number(before, "run")
+	if final(before) && !again {
+		c.broken("%s was %s, and became %s in the same run", t.id, brief(before), brief(t.row))
+	}
+	if final(before) && !final(t.row) {
+		c.joins(t)
+	}
+	for _, one := range t.calls {
+		if !one.over && !c.unstable {
+			c.broken("%s was changed by %s while %s called", t.id, p.name, one.by.name)
+		}
+	}
+	t.lapses = int(number(t.row, "lapses"))
+	if final(t.row) {
+		c.end(t)
+	}
+}
+
+// settled judges the end of a lease.
+func (c *checker) settled(t *task, before table.Row) {
+	l := t.claims[text(before, "lease")]
+	if l == nil {
+		return
+	}
+	if final(before) {
+		c.broken("%s was settled after it ended as %s", t.id, state(before))
+	}
+	t.lapses = int(number(t.row, "lapses"))
+	c.counted(t, l)
+	if final(t.row) {
+		c.end(t)
+		return
+	}
+	if state(t.row) == dispatch.Scheduled && len(l.calls) > 0 {
+		if expire := number(t.row, "expireAt"); expire != 0 && number(t.row, "dueAt") >= expire {
+			c.broken("%s is to be tried again after its expiry", t.id)
+		}
+	}
+}
+
+// counted says that what was counted under a lease is what was called.
+func (c *checker) counted(t *task, l *claim) {
+	was, is, doc := progress(l.before), progress(t.row), document(t.row)
+	names := []string{""}
+	if len(doc.Targets) > 1 {
+		names = nil
+		for _, target := range doc.Targets {
+			names = append(names, target.Name)
+		}
+	}
+	for i, name := range names {
+		made, last := 0, dispatch.Outcome("")
+		for _, one := range l.calls {
+			if one.target == name {
+				if last = one.answer.means(); last != dispatch.OutcomeWait {
+					made++
+				}
+			}
+		}
+		n := attempts(is, i) - attempts(was, i)
+		if n != made {
+			c.broken("%s: %d attempts were counted of %d calls%s", t.id, n, made, of(name))
+		}
+		if limit := doc.To(i).Attempts.Limit; attempts(is, i) > limit {
+			c.broken("%s: %d attempts, the limit is %d%s", t.id, attempts(is, i), limit, of(name))
+		}
+		if len(names) == 1 {
+			c.obeyed(t, last)
+		}
+	}
+}
+
+func of(name string) string {
+	if name == "" {
+		return ""
+	}
+	return " at " + name
+}
+
+func attempts(p []dispatch.Progress, i int) int {
+	if i >= len(p) {
+		return 0
+	}
+	return p[i].Attempts
+}
+
+// obeyed says that the task became what its last answer means.
+func (c *checker) obeyed(t *task, last dispatch.Outcome) {
+	s := state(t.row)
+	held := s == dispatch.Held
+	var ok bool
+	switch last {
+	case dispatch.OutcomeDelivered:
+		ok = s == dispatch.Delivered
+	case dispatch.OutcomeStopped:
+		ok = s == dispatch.Stopped || held
+	case dispatch.OutcomeRetry:
+		ok = s == dispatch.Scheduled || s == dispatch.Exhausted || s == dispatch.Expired || held
+	case dispatch.OutcomeWait:
+		ok = s == dispatch.Scheduled || s == dispatch.Expired || held
+	default: // nobody was called
+		ok = s != dispatch.Delivered && s != dispatch.Exhausted
+	}
+	if !ok {
+		c.broken("%s became %s, though the last outcome was %q", t.id, s, last)
+	}
+}
+
+// end judges a final state.
+func (c *checker) end(t *task) {
+	run, s := number(t.row, "run"), state(t.row)
+	if was, twice := t.ended[run]; twice {
+		c.broken("%s ended as %s, and as %s in the same run", t.id, was, s)
+	}
+	t.ended[run] = s
+	if s != dispatch.Delivered && text(t.row, "reason") == "" {
+		c.broken("%s ended as %s without a reason", t.id, s)
+	}
+	if s.Failed() != strings.Contains(text(t.row, "lane"), "!failed#") {
+		c.broken("%s ended as %s, and is in the lane %q", t.id, s, text(t.row, "lane"))
+	}
+	if (s == dispatch.Delivered || s == dispatch.Exhausted) && t.called[run] == 0 {
+		c.broken("%s ended as %s, and was never called", t.id, s)
+	}
+	if s == dispatch.Stopped && t.called[run] == 0 {
+		c.broken("%s was stopped, and was never called: %s", t.id, text(t.row, "reason"))
+	}
+	if number(t.row, "ttl") == 0 {
+		c.broken("%s ended, and its row stays for ever", t.id)
+	}
+	doc := document(t.row)
+	kind := ""
+	switch {
+	case s == dispatch.Delivered && doc.OnSuccess != nil:
+		kind = "success"
+	case s.Failed() && doc.OnFailure != nil:
+		kind = "failure"
+	}
+	if kind != "" {
+		t.tells[fmt.Sprintf("%s/%d/%s", t.id, number(t.row, "generation"), kind)] = true
+	}
+}

@@ -1,0 +1,224 @@
+// Package simulate runs the verbs, and the store in DynamoDB, in a world whose every event is drawn from a seed: functions
+// that are killed between any two of their effects, writes whose answers are lost and that land late, indexes that lag,
+// clocks that disagree, invokes and ticks that come twice, late, or not at all, receivers that hang. The code is the real
+// one; only the clock, the table behind the SDK's client, the invokes and the receivers are models. What the receivers
+// and the callers saw, and every row's history, are checked against the promise.
+//
+// A run happens in a bubble of testing/synctest, and one thing at a time. The same seed is the same run, to the last
+// letter of its story.
+package simulate
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"strconv"
+	"sync"
+	"time"
+
+	"example.com/dispatch/internal/simulate/table"
+	"example.com/dispatch/pkg/dispatch"
+	"example.com/dispatch/pkg/dispatch/dynamo"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// world is one run.
+type world struct {
+	seed     uint64
+	faults   faults
+	defect   defect
+	plan     plan
+	schedule *schedule
+	table    *table.Table
+	checker  *checker
+	story    io.Writer // nil: nobody listens
+	log      *slog.Logger
+
+	begin     time.Time
+	processes sync.WaitGroup
+	running   map[*process]bool
+	instances map[string][]*instance
+	started   map[string]int // processes of each kind, and of each cause
+	calm      bool           // the faults are over
+	todo      int            // acts that have not begun, and producers that have no answer
+	followed  map[string]time.Time
+}
+
+// options are how a run is told: all of it, or a part that fails as well.
+type options struct {
+	defect  defect
+	without map[string]bool // faults
+	leave   map[int]bool    // of the plan's acts, by their index; nil: all
+	story   io.Writer
+}
+
+// result is what a run found.
+type result struct {
+	violation string // of the promise, the first; "" for none
+	acts      int
+	faults    []string // kinds that were left
+	figures   figures
+}
+
+// figures count what happened in runs.
+type figures struct {
+	Tasks, Calls, Requests, Kills, Lapses int
+}
+
+// run is the whole run of a seed. It must be called in a bubble.
+func run(seed uint64, o options) result {
+	d := newDice(seed, "world")
+	w := &world{
+		seed: seed, faults: drawFaults(d), defect: o.defect, schedule: newSchedule(), table: &table.Table{}, story: o.story,
+		running: map[*process]bool{}, instances: map[string][]*instance{}, started: map[string]int{}, followed: map[string]time.Time{},
+		log: slog.New(slog.DiscardHandler),
+	}
+	for name, none := range w.faults.kinds() {
+		if o.without[name] {
+			none()
+		}
+	}
+	time.Sleep(d.between(0, time.Hour))
+	w.begin = time.Now()
+	w.plan = drawPlan(newDice(seed, "plan"))
+	if w.faults.smallest {
+		w.table.Page = 3
+	}
+	w.table.Propagate = w.propagate
+	w.checker = newChecker(w)
+	w.tell("faults: %+v", w.faults)
+	w.live(o.leave)
+	return result{violation: w.checker.violation, acts: len(w.plan.acts), figures: w.checker.figures}
+}
+
+// live is all that happens: the acts of the plan, under faults; then peace, until every task has ended; then the end of
+// the retention.
+func (w *world) live(leave map[int]bool) {
+	w.settle()
+	for i, a := range w.plan.acts {
+		if leave == nil || leave[i] {
+			w.todo++
+			w.schedule.in(a.at, "act "+strconv.Itoa(i), func() { w.todo--; a.begin(w) })
+		}
+	}
+	w.tick(0)
+	stop := false
+	w.schedule.in(w.plan.peace, "peace", func() {
+		w.calm = true
+		w.tell("the faults are over")
+		w.reconcile(0)
+	})
+	w.schedule.in(w.plan.peace+settling, "the end", func() { stop = true })
+	w.schedule.run(func() bool { return stop || w.checker.violation != "" || w.calm && w.quiet() })
+	if w.checker.violation == "" {
+		w.checker.atEnd()
+	}
+	for p := range w.running {
+		p.kill()
+	}
+	over := make(chan struct{})
+	go func() { w.processes.Wait(); close(over) }()
+	<-over
+}
+
+// settling is how long after the faults everything may take to end.
+const settling = 3 * time.Hour
+
+// quiet reports whether no more is to be expected: nothing is due, and nobody is at work but the ticks.
+func (w *world) quiet() bool {
+	return w.todo == 0 && len(w.running) == 0 && w.checker.allEnded()
+}
+
+// tell adds a line to the story.
+func (w *world) tell(format string, args ...any) {
+	if w.story != nil {
+		fmt.Fprintf(w.story, "%10.3f  %s\n", time.Since(w.begin).Seconds(), fmt.Sprintf(format, args...))
+	}
+}
+
+// propagate brings an index up to date, at once or late, the changes of one row in their order.
+func (w *world) propagate(id string, update func()) {
+	w.started["follow "+id]++
+	d := newDice(w.seed, "index", id, strconv.Itoa(w.started["follow "+id]))
+	at := time.Now().Add(d.between(0, 5*time.Millisecond))
+	if !w.calm && d.chance(w.faults.lagging) {
+		at = at.Add(d.between(0, w.faults.lag))
+	}
+	if last := w.followed[id]; at.Before(last) {
+		at = last
+	}
+	w.followed[id] = at
+	w.schedule.at(at, fmt.Sprintf("index %s %d", id, w.started["follow "+id]), update)
+}
+
+// expire has the time to live delete a row at some moment past its ttl, as DynamoDB does: it may take two days.
+func (w *world) expire(c table.Change) {
+	ttl := number(c.After, "ttl")
+	if ttl == 0 || ttl == number(c.Before, "ttl") {
+		return
+	}
+	d := newDice(w.seed, "ttl", c.ID, strconv.FormatInt(ttl, 10))
+	at := time.Unix(ttl, 0)
+	if d.chance(0.7) {
+		at = at.Add(d.between(0, time.Hour))
+	}
+	w.schedule.at(at, "ttl of "+c.ID, func() {
+		w.changed(nil, w.table.Remove(c.ID, func(r table.Row) bool { return number(r, "ttl") == ttl }))
+	})
+}
+
+// store is a process's own.
+func (p *process) store() dynamo.Store {
+	return dynamo.Store{
+		Table:  "tasks",
+		Client: table.Client(p.request),
+		Chance: func() float64 { return 0.6 },
+	}
+}
+
+// settingsCache is what dispatch.CachedSettings keeps, without its lock, which a bubble could not see through.
+type settingsCache struct {
+	mu   sync.Mutex
+	have dispatch.Settings
+	at   time.Time
+}
+
+// settings returns how a process learns of the settings, this late.
+func (p *process) settings(age time.Duration, store dispatch.Store) func(context.Context) (dispatch.Settings, error) {
+	c := &p.place.settings
+	return func(ctx context.Context) (dispatch.Settings, error) {
+		c.mu.Lock()
+		have, at := c.have, c.at
+		c.mu.Unlock()
+		if !at.IsZero() && p.now().Sub(at) < age {
+			return have, nil
+		}
+		s, _, err := dispatch.LoadSettings(ctx, store)
+		if err != nil && at.IsZero() {
+			return dispatch.Settings{}, err
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if err == nil {
+			c.have = s
+		}
+		c.at = p.now()
+		return c.have, nil
+	}
+}
+
+func text(r table.Row, name string) string {
+	if v, ok := r[name].(*types.AttributeValueMemberS); ok {
+		return v.Value
+	}
+	return ""
+}
+
+func number(r table.Row, name string) int64 {
+	if v, ok := r[name].(*types.AttributeValueMemberN); ok {
+		n, _ := strconv.ParseInt(v.Value, 10, 64)
+		return n
+	}
+	return 0
+}
