@@ -33,8 +33,8 @@ type task struct {
 	id     string
 	row    table.Row // as it is, nil for none
 	acked  bool      // its producer was told that it is stored
-	run    int64
-	order  int // in its group, of those that joined it
+	fresh  int64     // the generation that it was put with
+	order  int       // in its group, of those that joined it
 	calls  []*call
 	claims map[string]*claim // by lease
 	lapses int               // in a row
@@ -48,7 +48,8 @@ type claim struct {
 	by     *process
 	before table.Row
 	calls  []*call
-	died   bool // its holder
+	died   bool      // its holder
+	tried  time.Time // when its holder last tried to settle it
 }
 
 // call is what a sender did, and the receiver answered.
@@ -59,6 +60,7 @@ type call struct {
 	target string
 	answer answer
 	over   bool
+	ended  time.Time
 }
 
 func newChecker(w *world) *checker {
@@ -131,7 +133,8 @@ func (c *checker) answered(p *process, specs []spec, receipts dispatch.Receipts)
 		if t.row == nil && len(t.ended) == 0 {
 			c.broken("%s was acknowledged, and is not there", r.ID)
 		}
-		if r.Existing && c.puts[p][r.ID] {
+		if r.Existing && c.puts[p][r.ID] && number(t.row, "generation") == t.fresh { // nobody wrote to it since
+
 			c.broken("%s put %s itself, and took it for existing", p.name, r.ID)
 		}
 	}
@@ -151,9 +154,17 @@ func (c *checker) edited(p *process, kind editing, id string, err error) {
 
 // handedOver notes what a sweep invokes handle for.
 func (c *checker) handedOver(p *process, hints []dispatch.Hint) {
-	c.figures.Requests++
-	_ = p
-	_ = hints
+	c.figures.Hints += len(hints)
+	if c.handed[p] == nil {
+		c.handed[p] = map[string]int{}
+	}
+	for _, h := range hints {
+		name := fmt.Sprintf("%s due %d", h.ID, dispatch.Millis(h.DueAt))
+		c.handed[p][name]++
+		if n := c.handed[p][name]; n > 1 && h.Queue != limited {
+			c.broken("%s handed %s over %d times", p.name, h.ID, n)
+		}
+	}
 }
 
 // died notes that a process was killed.
@@ -229,7 +240,7 @@ func (c *checker) begins(p *process, made dispatch.Call, kind answer) *call {
 	return one
 }
 
-func (c *checker) ends(one *call) { one.over = true }
+func (c *checker) ends(one *call) { one.over, one.ended = true, time.Now() }
 
 // turn says that it is a member's turn: all that came before it in its group have ended.
 func (c *checker) turn(t *task) {
@@ -266,6 +277,15 @@ func (c *checker) atEnd() {
 	for _, r := range c.world.table.Rows() {
 		if strings.HasPrefix(text(r, "id"), "/group/") {
 			c.broken("the row %s is left, with the tail %s", text(r, "id"), text(r, "tail"))
+		}
+	}
+}
+
+// afterRetention judges what is left once all is forgotten: the settings, what is used of limits, and nothing else.
+func (c *checker) afterRetention() {
+	for _, r := range c.world.table.Rows() {
+		if id := text(r, "id"); !strings.HasPrefix(id, "/doc/") {
+			c.broken("the row of %s stays: %s", id, brief(r))
 		}
 	}
 }

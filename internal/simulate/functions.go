@@ -30,9 +30,13 @@ func (w *world) tick(n int) {
 		times = 2
 	}
 	for i := range times {
-		w.schedule.in(d.between(0, 40*time.Second), "tick", func() { w.sweep("sweep " + strconv.Itoa(n) + "ab"[i:i+1]) })
+		w.schedule.in(d.between(0, 40*time.Second), "sweep", func() { w.sweep("sweep " + strconv.Itoa(n) + "ab"[i:i+1]) })
 	}
-	w.schedule.in(time.Minute, "tick", func() { w.tick(n + 1) })
+	w.schedule.in(time.Minute, "tick", func() {
+		if !w.silent {
+			w.tick(n + 1)
+		}
+	})
 }
 
 func (w *world) sweep(name string) {
@@ -53,8 +57,8 @@ func (w *world) handle(name string, hints []dispatch.Hint) {
 			Store: store, Settings: p.settings(handleAge, store), Send: p.send, Retention: dispatch.MinRetention,
 			Rule: w.rule, Now: p.now, Token: p.token, Chance: func() float64 { return 0.5 }, Log: w.log,
 		}
-		if w.defect.handle != nil {
-			w.defect.handle(h)
+		if w.defect.call != nil {
+			w.defect.call(p, h)
 		}
 		_ = h.Run(p.ctx, hints)
 	}, nil)
@@ -78,7 +82,6 @@ func (p *process) invoke(_ context.Context, hints []dispatch.Hint) (err error) {
 		name += " " + h.ID
 	}
 	p.effect(name, func(d *dice) time.Duration {
-		w.checker.handedOver(p, hints)
 		w.tell("%s %s", p.name, name)
 		f := w.faults
 		if w.calm {
@@ -96,6 +99,9 @@ func (p *process) invoke(_ context.Context, hints []dispatch.Hint) (err error) {
 			times = 0
 		case d.chance(f.twice):
 			times = 2
+		}
+		if err == nil {
+			w.checker.handedOver(p, hints)
 		}
 		for range times {
 			delay := d.between(5*time.Millisecond, 40*time.Millisecond)

@@ -38,8 +38,8 @@ var (
 		Response: &awshttp.Response{Response: &http.Response{StatusCode: http.StatusInternalServerError}},
 		Err:      &smithy.GenericAPIError{Code: "InternalServerError", Message: "internal", Fault: smithy.FaultServer},
 	}
-	errReset     = &awshttp.RequestSendError{Err: &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}}
-	errSilent    = &awshttp.RequestSendError{Err: errors.New("net/http: timeout awaiting response headers")}
+	errReset  = &awshttp.RequestSendError{Err: &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}}
+	errSilent = &awshttp.RequestSendError{Err: errors.New("net/http: timeout awaiting response headers")}
 )
 
 func (w *world) fateOf(d *dice, in any) fate {
@@ -109,6 +109,7 @@ func (p *process) request(ctx context.Context, in any) (out any, err error) {
 	w := p.world
 	p.effect(describe(in), func(d *dice) time.Duration {
 		x := w.fateOf(d, in)
+		w.checker.settling(p, in)
 		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < x.answer {
 			x.answer = max(time.Until(deadline), 1)
 			if x.instead == nil && x.lands >= x.answer {

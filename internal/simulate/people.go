@@ -135,6 +135,9 @@ func (w *world) pause(paused bool) {
 
 // reconcile has people see to what waits for them, once the faults are over.
 func (w *world) reconcile(n int) {
+	if w.silent {
+		return
+	}
 	w.pause(false)
 	for _, id := range w.checker.held() {
 		w.edit(skipping, id, 0)

@@ -3,7 +3,6 @@ package simulate
 import (
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"time"
 
 	"example.com/dispatch/pkg/dispatch"
@@ -15,6 +14,7 @@ type plan struct {
 	peace     time.Duration // when the faults are over
 	precision dispatch.Precision
 	perHandle int
+	lanes     int                    // of the default queue
 	limited   dispatch.QueueSettings // of the queue of that name
 	scripts   map[string][]answer    // by task and, of several targets, target: what its receiver does, call by call; the last goes on
 }
@@ -55,23 +55,24 @@ var targets = []string{"one", "two", "three"}
 
 func drawPlan(d *dice) plan {
 	p := plan{
-		peace: d.between(3*time.Minute, 8*time.Minute), precision: one(d, dispatch.PrecisionSecond, dispatch.PrecisionMinute),
-		perHandle: one(d, 1, 1, 3), scripts: map[string][]answer{},
+		peace: d.between(time.Minute, 5*time.Minute), precision: one(d, dispatch.PrecisionSecond, dispatch.PrecisionMinute, dispatch.PrecisionMinute),
+		perHandle: one(d, 1, 1, 3), scripts: map[string][]answer{}, lanes: 1 + d.below(2),
 		limited: dispatch.QueueSettings{Lanes: 1, InFlight: d.below(3), Rate: float64(d.below(2))},
 	}
-	n := 1 + d.below(5)
+	n, grouped := 1+d.below(5), one(d, 0, 0.2, 0.9)
+	within := one(d, p.peace, 20*time.Second) // all is asked for within so long
 	for i := 0; i < n; {
 		size := 1
 		var group string
-		if d.chance(0.35) {
-			size, group = 1+d.below(3), "g"+strconv.Itoa(d.below(2))
+		if d.chance(grouped) {
+			size, group = 1+d.below(3), one(d, "g", "g", "h")
 		}
 		var specs []spec
 		for range size {
 			specs = append(specs, p.task(d, fmt.Sprintf("t%d", i), group))
 			i++
 		}
-		at := d.between(0, p.peace)
+		at := d.between(0, within)
 		p.enqueue(d, at, specs)
 		for _, s := range specs {
 			p.meddle(d, at, s)
@@ -139,12 +140,13 @@ func (p *plan) enqueue(d *dice, at time.Duration, specs []spec) {
 
 // meddle has people change the task by hand.
 func (p *plan) meddle(d *dice, at time.Duration, s spec) {
+	often := one(d, 0, 0.2, 0.7)
 	for range 3 {
-		if !d.chance(0.2) {
+		if !d.chance(often) {
 			continue
 		}
-		when := at + d.between(0, 3*time.Minute)
-		kind := one(d, cancelling, retrying, skipping, rescheduling, clearing)
+		when := at + d.between(0, one(d, 20*time.Second, 3*time.Minute))
+		kind := one(d, cancelling, retrying, retrying, skipping, rescheduling, clearing)
 		to := d.between(0, 2*time.Minute)
 		p.acts = append(p.acts, act{when, func(w *world) { w.edit(kind, s.ID, to) }})
 	}
@@ -175,7 +177,7 @@ func (p *plan) settings() []byte {
 		})
 	}
 	b, err := json.Marshal(map[string]any{
-		"queues": map[string]any{"default": map[string]any{"lanes": 2}},
+		"queues": map[string]any{"default": map[string]any{"lanes": p.lanes}},
 		"routes": map[string]any{typed: map[string]any{"targets": all}},
 	})
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"example.com/dispatch/internal/simulate/table"
 	"example.com/dispatch/pkg/dispatch"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 )
 
 func refusedEdit(err error) bool {
@@ -51,7 +52,7 @@ func (c *checker) deleted(t *task, p *process, before table.Row) {
 }
 
 func (c *checker) put(t *task, p *process) {
-	*t = task{id: t.id, row: t.row, acked: t.acked, claims: map[string]*claim{}, called: map[int64]int{}, ended: map[int64]dispatch.State{}, tells: map[string]bool{}}
+	*t = task{id: t.id, row: t.row, acked: t.acked, fresh: number(t.row, "generation"), claims: map[string]*claim{}, called: map[int64]int{}, ended: map[int64]dispatch.State{}, tells: map[string]bool{}}
 	c.joins(t)
 	if p != nil {
 		if c.puts[p] == nil {
@@ -71,10 +72,13 @@ func (c *checker) claimed(t *task, p *process, before table.Row) {
 	if state(before) != dispatch.Scheduled {
 		c.broken("%s was claimed while it was %s", t.id, state(before))
 	}
-	if old := text(before, "lease"); old != "" {
+	if early := number(before, "dueAt") - dispatch.Millis(p.now().Add(dispatch.ClaimAhead)); early > 0 {
+		c.broken("%s was claimed %d ms too early", t.id, early)
+	}
+	if text(before, "lease") != "" {
 		t.lapses++
 		c.figures.Lapses++
-		c.lapsed(t, old)
+		c.lapsed(t, before)
 	}
 	if n := number(t.row, "lapses"); n != int64(t.lapses) {
 		c.broken("%s had %d lapses in a row, and its row says %d", t.id, t.lapses, n)
@@ -87,11 +91,44 @@ func (c *checker) claimed(t *task, p *process, before table.Row) {
 	}
 }
 
-// lapsed judges a lease that ended unsettled: where the store never failed and clocks agree, its holder must have died.
-func (c *checker) lapsed(t *task, lease string) {
-	f := c.world.faults
-	if l := t.claims[lease]; l != nil && !l.died && f.throttled+f.failed+f.lost+f.conflict+f.slow+f.stalled == 0 && !c.unstable {
+// lapsed judges a lease that ended unsettled, where clocks agree: its holder must have died, or stood still, or tried to
+// settle it to the end. Where the store never fails it must have died.
+func (c *checker) lapsed(t *task, before table.Row) {
+	l, f := t.claims[text(before, "lease")], c.world.faults
+	switch {
+	case l == nil || l.died || c.unstable || f.stalled > 0:
+	case f.throttled+f.failed+f.lost+f.conflict+f.slow == 0:
 		c.broken("%s lapsed, though %s, who held it, lived", t.id, l.by.name)
+	case len(l.calls) > 0 && l.calls[len(l.calls)-1].over:
+		until := time.UnixMilli(number(before, "until")).Add(-l.by.place.skew)
+		if until.Sub(l.tried) > patience && until.Sub(l.calls[len(l.calls)-1].ended) > patience {
+			c.broken("%s lapsed, and %s, who held it, gave up settling", t.id, l.by.name)
+		}
+	}
+}
+
+// patience is more than the longest time between two tries at a settle: one that gets no answer, and the pauses.
+const patience = 15 * time.Second
+
+// settling notes a try at a settle.
+func (c *checker) settling(p *process, in any) {
+	var values table.Row
+	switch in := in.(type) {
+	case *dynamodb.UpdateItemInput:
+		values = in.ExpressionAttributeValues
+	case *dynamodb.TransactWriteItemsInput:
+		if u := in.TransactItems[0].Update; u != nil {
+			values = u.ExpressionAttributeValues
+		}
+	}
+	lease := text(values, ":was_lease")
+	if lease == "" {
+		return
+	}
+	for _, t := range c.tasks {
+		if l := t.claims[lease]; l != nil {
+			l.tried = time.Now()
+		}
 	}
 }
 

@@ -41,6 +41,7 @@ type world struct {
 	instances map[string][]*instance
 	started   map[string]int // processes of each kind, and of each cause
 	calm      bool           // the faults are over
+	silent    bool           // there are no ticks
 	todo      int            // acts that have not begun, and producers that have no answer
 	followed  map[string]time.Time
 }
@@ -63,7 +64,7 @@ type result struct {
 
 // figures count what happened in runs.
 type figures struct {
-	Tasks, Calls, Requests, Kills, Lapses int
+	Tasks, Calls, Hints, Kills, Lapses int
 }
 
 // run is the whole run of a seed. It must be called in a bubble.
@@ -113,6 +114,7 @@ func (w *world) live(leave map[int]bool) {
 	w.schedule.run(func() bool { return stop || w.checker.violation != "" || w.calm && w.quiet() })
 	if w.checker.violation == "" {
 		w.checker.atEnd()
+		w.forget()
 	}
 	for p := range w.running {
 		p.kill()
@@ -120,6 +122,16 @@ func (w *world) live(leave map[int]bool) {
 	over := make(chan struct{})
 	go func() { w.processes.Wait(); close(over) }()
 	<-over
+}
+
+// forget lets the retention pass, without ticks: then nothing is left.
+func (w *world) forget() {
+	w.silent = true
+	w.tell("the retention passes")
+	over := false
+	w.schedule.in(dispatch.MinRetention+2*time.Hour, "the retention is over", func() { over = true })
+	w.schedule.run(func() bool { return over || w.checker.violation != "" })
+	w.checker.afterRetention()
 }
 
 // settling is how long after the faults everything may take to end.
