@@ -20,6 +20,7 @@ type checker struct {
 	figures   figures
 
 	tasks    map[string]*task
+	changed  time.Time                    // when a task's row last did
 	order    int                          // of joining groups
 	wanted   map[string]spec              // what was asked for last
 	handed   map[*process]map[string]int  // by sweeps: hints and how often

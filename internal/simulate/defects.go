@@ -18,6 +18,7 @@ import (
 // defect is what a run is made to do wrong, to see that it is found out. The zero value is none.
 type defect struct {
 	name  string
+	seed  uint64                                            // the first that is tried
 	door  func(w *world, p *process, in any) (any, error)   // instead of [world.do]
 	store func(s dispatch.Store, p *process) dispatch.Store // around every process's store
 	call  func(p *process, h *dispatch.Handle)              // to every handle

@@ -1,6 +1,11 @@
 package simulate
 
-import "time"
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
 
 // faults are what goes wrong in a run, each with its chance, in [0, 1].
 type faults struct {
@@ -40,7 +45,7 @@ func (f *faults) kinds() map[string]func() {
 		"slow requests":     func() { f.slow = 0 },
 		"stalls":            func() { f.stalled = 0 },
 		"kills":             func() { f.killed = 0 },
-		"lagging indexes":   func() { f.lagging = 0 },
+		"lagging indexes":   func() { f.lagging, f.lag = 0, 0 },
 		"lost invokes":      func() { f.dropped, f.refused = 0, 0 },
 		"double invokes":    func() { f.twice, f.tickTwice = 0, 0 },
 		"late invokes":      func() { f.delayed = 0 },
@@ -49,6 +54,23 @@ func (f *faults) kinds() map[string]func() {
 		"clock skew":        func() { f.skew = 0 },
 		"small pages":       func() { f.smallest = false },
 	}
+}
+
+// String lists the kinds that there are.
+func (f faults) String() string {
+	var there []string
+	kinds := f.kinds()
+	for _, name := range slices.Sorted(maps.Keys(kinds)) {
+		without := f
+		without.kinds()[name]()
+		if without != f {
+			there = append(there, name)
+		}
+	}
+	if there == nil {
+		return "none"
+	}
+	return strings.Join(there, ", ")
 }
 
 // drawFaults decides which faults a run has, and how many of each.

@@ -82,7 +82,7 @@ func (p *process) invoke(_ context.Context, hints []dispatch.Hint) (err error) {
 		name += " " + h.ID
 	}
 	p.effect(name, func(d *dice) time.Duration {
-		w.tell("%s %s", p.name, name)
+		p.tell("%s", name)
 		f := w.faults
 		if w.calm {
 			f = faults{}

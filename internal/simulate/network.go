@@ -126,7 +126,7 @@ func (p *process) request(ctx context.Context, in any) (out any, err error) {
 		}
 		if x.instead != nil {
 			err = x.instead
-			w.tell("%s: %s: %v%s", p.name, describe(in), err, map[bool]string{true: ", not done", false: ", but done"}[x.never])
+			p.tell("%s: %v%s", describe(in), err, map[bool]string{true: ", not done", false: ", but done"}[x.never])
 		}
 		if x.kill {
 			w.schedule.in(x.answer, p.name+" "+describe(in)+" dies", p.kill)
@@ -143,8 +143,8 @@ func (w *world) perform(p *process, in any, d *dice) (any, error) {
 		return w.inPart(batch, d)
 	}
 	out, err := w.door(p, in)
-	if _, query := in.(*dynamodb.QueryInput); w.story != nil && !query {
-		w.tell("%s: %s: %s", p.name, describe(in), outcomeOf(out, err))
+	if w.story != nil && worthTelling(in) {
+		p.tell("%s: %s", describe(in), outcomeOf(out, err))
 	}
 	return out, err
 }

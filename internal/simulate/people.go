@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"context"
@@ -52,14 +53,15 @@ func (w *world) produce(specs []spec, try int) {
 		receipts, err := e.Run(p.ctx, input(specs), strconv.Itoa)
 		p.effect("answers", func(d *dice) time.Duration {
 			if err != nil && !errors.Is(err, dispatch.ErrNotStored) {
-				w.tell("%s: %v", name, err)
+				p.tell("is told: %v", err)
 				return 0
 			}
 			if !w.calm && d.chance(w.faults.lost) {
-				w.tell("%s: the answer is lost", name)
+				p.tell("has answered, and the answer is lost")
 				return 0
 			}
 			answered = err == nil
+			p.tell("answers %s", statesOf(receipts))
 			w.checker.answered(p, specs, receipts)
 			return 0
 		})
@@ -71,6 +73,18 @@ func (w *world) produce(specs []spec, try int) {
 			w.produce(specs, try+1)
 		}
 	})
+}
+
+func statesOf(receipts dispatch.Receipts) string {
+	var all []string
+	for _, r := range receipts.Tasks {
+		one := r.ID + " " + string(r.State)
+		if r.Error != nil {
+			one += " " + r.Error.Title
+		}
+		all = append(all, one)
+	}
+	return strings.Join(all, ", ")
 }
 
 // editing is what a person does to a task.
@@ -106,7 +120,7 @@ func (w *world) edit(kind editing, id string, to time.Duration) {
 			}
 		}
 		p.effect("answers", func(*dice) time.Duration {
-			w.tell("%s: %v", name, err)
+			p.tell("is told: %v", err)
 			w.checker.edited(p, kind, id, err)
 			return 0
 		})
@@ -127,7 +141,7 @@ func (w *world) pause(paused bool) {
 			_, err = dispatch.SaveSettingsOver(p.ctx, store, s, version)
 		}
 		p.effect("answers", func(*dice) time.Duration {
-			w.tell("%s: %v", name, err)
+			p.tell("is told: %v", err)
 			return 0
 		})
 	}, nil)
@@ -138,7 +152,9 @@ func (w *world) reconcile(n int) {
 	if w.silent {
 		return
 	}
-	w.pause(false)
+	if n == 0 {
+		w.pause(false)
+	}
 	for _, id := range w.checker.held() {
 		w.edit(skipping, id, 0)
 	}

@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 	"strconv"
 	"sync"
@@ -22,6 +23,7 @@ type process struct {
 	counts map[string]int // effects of each name
 	tokens int
 	killed bool
+	told   bool // of its beginning
 }
 
 // instance is where a function runs, one invocation after another: it has a clock, and remembers the settings.
@@ -39,7 +41,6 @@ func (w *world) start(kind, name string, limit time.Duration, run func(p *proces
 		world: w, name: name, place: w.instance(kind), ctx: ctx, cancel: cancel, dead: make(chan struct{}), counts: map[string]int{},
 	}
 	w.running[p] = true
-	w.tell("%s begins, its clock %+.1f s", name, p.place.skew.Seconds())
 	w.schedule.in(limit+time.Second, name+" is out of time", p.kill)
 	w.processes.Go(func() {
 		run(p)
@@ -81,10 +82,19 @@ func (p *process) kill() {
 	p.mu.Lock()
 	p.killed = true
 	p.mu.Unlock()
-	p.world.tell("%s is killed", p.name)
+	p.tell("is killed")
 	p.world.checker.died(p)
 	close(p.dead)
 	p.cancel()
+}
+
+// tell adds a line to the story, about the process. Of one that does nothing worth telling there is none.
+func (p *process) tell(format string, args ...any) {
+	if !p.told && p.place.skew != 0 {
+		format += fmt.Sprintf(" (its clock: %+.1f s)", p.place.skew.Seconds())
+	}
+	p.told = true
+	p.world.tell("%s", p.name+" "+fmt.Sprintf(format, args...))
 }
 
 // now is the time by the process's clock.

@@ -72,7 +72,7 @@ func (p *process) send(ctx context.Context, c dispatch.Call) (a dispatch.Answer)
 				kind = tooLate
 			}
 		}
-		w.tell("%s calls %s, attempt %d: it %s after %v", p.name, c.IdempotencyKey(), c.Attempt, kind, takes.Round(time.Millisecond))
+		p.tell("calls %s, attempt %d: it %s after %v", c.IdempotencyKey(), c.Attempt, kind, takes.Round(time.Millisecond))
 		made := w.checker.begins(p, c, kind)
 		if kind == kills || !w.calm && d.chance(w.faults.killed) {
 			w.schedule.in(d.between(0, takes), p.name+" dies", p.kill)

@@ -23,7 +23,7 @@ func (c *checker) change(p *process, ch table.Change) {
 	}
 	t := c.task(ch.ID)
 	before, after := ch.Before, ch.After
-	t.row = after
+	t.row, c.changed = after, time.Now()
 	switch {
 	case after == nil:
 		c.deleted(t, p, before)

@@ -7,14 +7,16 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 var (
 	seeds = flag.Int("seeds", 1000, "how many runs")
-	seed  = flag.Uint64("seed", 0, "the first seed; with -seeds 1 its story is told")
+	from  = flag.Uint64("from", 0, "the first run's seed")
+	seed  = flag.Int64("seed", -1, "the seed of a single run, whose story is told")
+	tries = flag.Int("tries", 10000, "how many seeds are tried with each defect")
 )
 
 func TestMain(m *testing.M) {
@@ -23,66 +25,109 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// runSeed runs a seed in a bubble of its own.
+func runSeed(t *testing.T, seed uint64, o options) (r result) {
+	synctest.Test(t, func(*testing.T) { r = run(seed, o) })
+	return r
+}
+
+// TestSimulate runs many seeds; of one that fails it tells the shortest story that fails as well.
 func TestSimulate(t *testing.T) {
-	if *seeds == 1 {
-		synctest.Test(t, func(*testing.T) {
-			if r := run(*seed, options{story: t.Output()}); r.violation != "" {
-				t.Fatalf("seed %d: %s", *seed, r.violation)
-			}
-		})
+	if *seed >= 0 {
+		if r := runSeed(t, uint64(*seed), options{}); r.violation != "" {
+			fail(t, uint64(*seed), options{}, r)
+		} else {
+			runSeed(t, uint64(*seed), options{story: t.Output()})
+		}
 		return
 	}
-	var next atomic.Uint64
-	next.Store(*seed)
+	m := &many{next: *from, end: *from + uint64(*seeds), began: time.Now()}
 	var wg sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
-			for {
-				s := next.Add(1) - 1
-				if s >= *seed+uint64(*seeds) || t.Failed() {
-					return
-				}
-				synctest.Test(t, func(*testing.T) {
-					if r := run(s, options{}); r.violation != "" {
-						t.Errorf("seed %d: %s", s, r.violation)
-					}
-				})
+			for s, ok := m.take(t); ok; s, ok = m.take(t) {
+				m.done(t, s, runSeed(t, s, options{}))
 			}
 		})
 	}
 	wg.Wait()
+	t.Logf("%d runs: %+v", m.runs, m.sum)
+}
+
+// many are the runs of a test.
+type many struct {
+	mu        sync.Mutex
+	next, end uint64
+	began     time.Time
+	runs      int
+	sum       figures
+}
+
+func (m *many) take(t *testing.T) (uint64, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.next++
+	return m.next - 1, m.next <= m.end && !t.Failed()
+}
+
+func (m *many) done(t *testing.T, seed uint64, r result) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.runs++
+	m.sum.add(r.figures)
+	if m.runs%10000 == 0 {
+		t.Logf("%d runs, %v", m.runs, time.Since(m.began).Round(time.Second))
+	}
+	if r.violation != "" {
+		fail(t, seed, options{}, r)
+	}
+}
+
+func fail(t *testing.T, seed uint64, o options, r result) {
+	t.Errorf("seed %d: %s\nThe same in short; again with -run TestSimulate -seed %d:", seed, r.violation, seed)
+	o = shrink(o, r, func(o options) result { return runSeed(t, seed, o) })
+	o.story = t.Output()
+	runSeed(t, seed, o)
 }
 
 // TestReplay runs seeds twice: their stories are the same, to the letter.
 func TestReplay(t *testing.T) {
 	for s := range uint64(30) {
 		var first, again strings.Builder
-		synctest.Test(t, func(*testing.T) { run(s, options{story: &first}) })
-		synctest.Test(t, func(*testing.T) { run(s, options{story: &again}) })
-		if first.String() != again.String() {
-			t.Errorf("seed %d was told in two ways", s)
-			os.WriteFile("/tmp/sim.a", []byte(first.String()), 0o600)
-			os.WriteFile("/tmp/sim.b", []byte(again.String()), 0o600)
+		runSeed(t, s, options{story: &first})
+		runSeed(t, s, options{story: &again})
+		if a, b := first.String(), again.String(); a != b {
+			at := 0
+			for at < min(len(a), len(b)) && a[at] == b[at] {
+				at++
+			}
+			t.Errorf("seed %d was told in two ways:\n%s\nand:\n%s", s, a[max(0, at-500):min(len(a), at+200)], b[max(0, at-500):min(len(b), at+200)])
 		}
 	}
 }
 
-var tries = flag.Int("tries", 300, "seeds tried with each defect")
-
-// TestDefects makes mistakes on purpose: each is found.
+// TestDefects makes mistakes on purpose: each is found, and its story can be told in short.
 func TestDefects(t *testing.T) {
 	for _, d := range defects() {
 		t.Run(d.name, func(t *testing.T) {
 			t.Parallel()
-			for s := range uint64(*tries) {
-				var r result
-				synctest.Test(t, func(*testing.T) { r = run(s, options{defect: d}) })
-				if r.violation != "" {
-					t.Logf("found by seed %d: %s", s, r.violation)
-					return
+			o := options{defect: d}
+			for s := d.seed; s < d.seed+uint64(*tries); s++ {
+				r := runSeed(t, s, o)
+				if r.violation == "" {
+					continue
 				}
+				t.Logf("found by seed %d: %s", s, r.violation)
+				if *stories {
+					o = shrink(o, r, func(o options) result { return runSeed(t, s, o) })
+					o.story = t.Output()
+					runSeed(t, s, o)
+				}
+				return
 			}
 			t.Errorf("not found in %d seeds", *tries)
 		})
 	}
 }
+
+var stories = flag.Bool("stories", false, "tell of each defect the shortest story that shows it")

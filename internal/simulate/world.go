@@ -58,13 +58,20 @@ type options struct {
 type result struct {
 	violation string // of the promise, the first; "" for none
 	acts      int
-	faults    []string // kinds that were left
 	figures   figures
 }
 
 // figures count what happened in runs.
 type figures struct {
 	Tasks, Calls, Hints, Kills, Lapses int
+}
+
+func (f *figures) add(g figures) {
+	f.Tasks += g.Tasks
+	f.Calls += g.Calls
+	f.Hints += g.Hints
+	f.Kills += g.Kills
+	f.Lapses += g.Lapses
 }
 
 // run is the whole run of a seed. It must be called in a bubble.
@@ -88,7 +95,7 @@ func run(seed uint64, o options) result {
 	}
 	w.table.Propagate = w.propagate
 	w.checker = newChecker(w)
-	w.tell("faults: %+v", w.faults)
+	w.tell("faults: %s", w.faults)
 	w.live(o.leave)
 	return result{violation: w.checker.violation, acts: len(w.plan.acts), figures: w.checker.figures}
 }
@@ -134,12 +141,16 @@ func (w *world) forget() {
 	w.checker.afterRetention()
 }
 
-// settling is how long after the faults everything may take to end.
-const settling = 3 * time.Hour
+const (
+	// settling is how long after the faults everything may take to end.
+	settling = 3 * time.Hour
+	// stuck is how long nothing has changed where nothing will: more than any interval between two attempts.
+	stuck = 30 * time.Minute
+)
 
 // quiet reports whether no more is to be expected: nothing is due, and nobody is at work but the ticks.
 func (w *world) quiet() bool {
-	return w.todo == 0 && len(w.running) == 0 && w.checker.allEnded()
+	return w.todo == 0 && len(w.running) == 0 && (w.checker.allEnded() || time.Since(w.checker.changed) > stuck)
 }
 
 // tell adds a line to the story.
