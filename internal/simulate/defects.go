@@ -144,12 +144,12 @@ func shortLease(w *world, p *process, in any) (any, error) {
 	const less = 25000
 	changed := *u
 	changed.ExpressionAttributeValues = maps.Clone(u.ExpressionAttributeValues)
-	changed.ExpressionAttributeValues[":until"] = n(number(u.ExpressionAttributeValues, ":until") - less)
+	changed.ExpressionAttributeValues[":until"] = numbers(number(u.ExpressionAttributeValues, ":until") - less)
 	out, err := w.do(p, &changed)
 	if updated, ok := out.(*dynamodb.UpdateItemOutput); ok && updated.Attributes != nil {
 		shown := *updated
 		shown.Attributes = maps.Clone(updated.Attributes)
-		shown.Attributes["until"] = n(number(updated.Attributes, "until") + less)
+		shown.Attributes["until"] = numbers(number(updated.Attributes, "until") + less)
 		return &shown, err
 	}
 	return out, err
@@ -162,7 +162,7 @@ func countsHints(w *world, p *process, in any) (any, error) {
 	if u, ok := in.(*dynamodb.UpdateItemInput); ok && strings.HasPrefix(describe(in), "claim") && errors.As(err, &no) && text(no.Item, "lease") != "" {
 		_, _ = w.do(p, &dynamodb.UpdateItemInput{
 			Key: u.Key, UpdateExpression: aws.String("SET #lapses = if_not_exists(#lapses, :none) + :one"),
-			ExpressionAttributeNames: map[string]string{"#lapses": "lapses"}, ExpressionAttributeValues: table.Row{":none": n(0), ":one": n(1)},
+			ExpressionAttributeNames: map[string]string{"#lapses": "lapses"}, ExpressionAttributeValues: table.Row{":none": numbers(0), ":one": numbers(1)},
 		})
 	}
 	return out, err
@@ -211,7 +211,7 @@ func cancelCuts(w *world, p *process, in any) (any, error) {
 	if put, ok := in.(*dynamodb.PutItemInput); ok && number(put.Item, "flag") == 1 && text(put.Item, "state") == "blocked" {
 		changed := *put
 		changed.Item = maps.Clone(put.Item)
-		changed.Item["state"], changed.Item["reason"], changed.Item["ttl"] = s("cancelled"), s("cancelled by hand"), n(time.Now().Unix()+100000)
+		changed.Item["state"], changed.Item["reason"], changed.Item["ttl"] = texts("cancelled"), texts("cancelled by hand"), numbers(time.Now().Unix()+100000)
 		return w.do(p, &changed)
 	}
 	return w.do(p, in)
@@ -219,7 +219,7 @@ func cancelCuts(w *world, p *process, in any) (any, error) {
 
 func ttlInMillis(w *world, p *process, in any) (any, error) {
 	return w.do(p, withTTL(in, func(row table.Row, name string) {
-		row[name] = n(number(row, name) * 1000)
+		row[name] = numbers(number(row, name) * 1000)
 	}))
 }
 
@@ -229,7 +229,7 @@ func ttlOnMembers(w *world, p *process, in any) (any, error) {
 			if item.Put != nil && item.Put.Item["group"] != nil && item.Put.Item["ttl"] == nil && item.Put.Item["expireAt"] != nil {
 				put := *item.Put
 				put.Item = maps.Clone(put.Item)
-				put.Item["ttl"] = n(number(put.Item, "expireAt") / 1000)
+				put.Item["ttl"] = numbers(number(put.Item, "expireAt") / 1000)
 				item.Put = &put
 			}
 		}))
@@ -299,7 +299,7 @@ func leftInLane(w *world, p *process, in any) (any, error) {
 	change := func(values table.Row) table.Row {
 		values = maps.Clone(values)
 		if lane := text(values, ":lane"); strings.Contains(lane, "!failed") {
-			values[":lane"] = s(strings.Replace(lane, "!failed", "", 1))
+			values[":lane"] = texts(strings.Replace(lane, "!failed", "", 1))
 		}
 		return values
 	}

@@ -15,7 +15,10 @@ import (
 )
 
 // god is a store that meets no faults, for what is done before a run.
-func (w *world) god() dynamo.Store {
+func (w *world) god() dispatch.Store {
+	if w.local != nil {
+		return w.local.store
+	}
 	return dynamo.Store{Table: "tasks", Client: table.Client(func(_ context.Context, in any) (any, error) { return w.do(nil, in) })}
 }
 

@@ -121,10 +121,12 @@ func (c *checker) settling(p *process, in any) {
 			values = u.ExpressionAttributeValues
 		}
 	}
-	lease := text(values, ":was_lease")
-	if lease == "" {
-		return
+	if lease := text(values, ":was_lease"); lease != "" {
+		c.tries(lease)
 	}
+}
+
+func (c *checker) tries(lease string) {
 	for _, t := range c.tasks {
 		if l := t.claims[lease]; l != nil {
 			l.tried = time.Now()

@@ -3,6 +3,7 @@ package simulate
 import (
 	"flag"
 	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -15,6 +16,7 @@ import (
 var (
 	seeds = flag.Int("seeds", 1000, "how many runs")
 	from  = flag.Uint64("from", 0, "the first run's seed")
+	files = flag.Int("files", 100, "how many runs over SQLite")
 	seed  = flag.Int64("seed", -1, "the seed of a single run, whose story is told")
 	tries = flag.Int("tries", 10000, "how many seeds are tried with each defect")
 )
@@ -52,6 +54,35 @@ func TestSimulate(t *testing.T) {
 	}
 	wg.Wait()
 	t.Logf("%d runs: %+v", m.runs, m.sum)
+}
+
+// TestSQLite runs seeds over the store in SQLite.
+func TestSQLite(t *testing.T) {
+	first, end := *from, *from+uint64(*files)
+	if *seed >= 0 {
+		first, end = uint64(*seed), uint64(*seed)+1
+	}
+	var sum figures
+	for s := first; s < end; s++ {
+		o := options{file: filepath.Join(t.TempDir(), "tasks.db")}
+		if *seed >= 0 {
+			o.story = t.Output()
+		}
+		r := runSeed(t, s, o)
+		sum.add(r.figures)
+		if r.violation != "" {
+			t.Errorf("seed %d: %s\nThe same in short:", s, r.violation)
+			fresh := func(o options) options {
+				o.file = filepath.Join(t.TempDir(), "tasks.db")
+				return o
+			}
+			o = shrink(o, r, func(o options) result { return runSeed(t, s, fresh(o)) })
+			o.story = t.Output()
+			runSeed(t, s, fresh(o))
+			return
+		}
+	}
+	t.Logf("%d runs: %+v", end-first, sum)
 }
 
 // many are the runs of a test.

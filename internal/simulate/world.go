@@ -31,6 +31,7 @@ type world struct {
 	plan     plan
 	schedule *schedule
 	table    *table.Table
+	local    *local // instead of the table
 	checker  *checker
 	story    io.Writer // nil: nobody listens
 	log      *slog.Logger
@@ -52,6 +53,7 @@ type options struct {
 	without map[string]bool // faults
 	leave   map[int]bool    // of the plan's acts, by their index; nil: all
 	story   io.Writer
+	file    string // of the store in SQLite, which is new; "" for DynamoDB
 }
 
 // result is what a run found.
@@ -95,6 +97,12 @@ func run(seed uint64, o options) result {
 	}
 	w.table.Propagate = w.propagate
 	w.checker = newChecker(w)
+	if o.file != "" {
+		if err := w.openLocal(o.file); err != nil {
+			return result{violation: err.Error()}
+		}
+		defer func() { w.local.store.Close() }()
+	}
 	w.tell("faults: %s", w.faults)
 	w.live(o.leave)
 	return result{violation: w.checker.violation, acts: len(w.plan.acts), figures: w.checker.figures}
@@ -192,7 +200,10 @@ func (w *world) expire(c table.Change) {
 }
 
 // store is a process's own.
-func (p *process) store() dynamo.Store {
+func (p *process) store() dispatch.Store {
+	if p.world.local != nil {
+		return calls{p}
+	}
 	return dynamo.Store{
 		Table:  "tasks",
 		Client: table.Client(p.request),
@@ -230,6 +241,12 @@ func (p *process) settings(age time.Duration, store dispatch.Store) func(context
 		return c.have, nil
 	}
 }
+
+func numbers(i int64) types.AttributeValue {
+	return &types.AttributeValueMemberN{Value: strconv.FormatInt(i, 10)}
+}
+
+func texts(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
 
 func text(r table.Row, name string) string {
 	if v, ok := r[name].(*types.AttributeValueMemberS); ok {

@@ -169,7 +169,7 @@ func (t *Table) commit(changes []Change) []Change {
 		}
 		for _, name := range slices.Sorted(maps.Keys(indexes)) {
 			before, after := entry(name, c.Before), entry(name, c.After)
-			if !maps.EqualFunc(before, after, same) {
+			if !maps.EqualFunc(before, after, Same) {
 				t.follow(name, c.ID, after)
 			}
 		}
@@ -212,7 +212,8 @@ func entry(index string, r Row) Row {
 	return e
 }
 
-func same(a, b types.AttributeValue) bool { return a == b || compare("=", a, b) }
+// Same reports whether two values are.
+func Same(a, b types.AttributeValue) bool { return a == b || compare("=", a, b) }
 
 func idOf(key Row) string {
 	s, _ := key["id"].(*types.AttributeValueMemberS)
