@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,6 +24,8 @@ type checker struct {
 	changed  time.Time                    // when a task's row last did
 	order    int                          // of joining groups
 	wanted   map[string]spec              // what was asked for last
+	contents map[string]map[string]bool   // and ever
+	paused   time.Time                    // since when the limited queue is, and everybody knows; zero: it is not
 	handed   map[*process]map[string]int  // by sweeps: hints and how often
 	edits    map[*process]int             // rows that people changed
 	puts     map[*process]map[string]bool // rows that enqueue put
@@ -66,7 +69,7 @@ type call struct {
 
 func newChecker(w *world) *checker {
 	return &checker{
-		world: w, tasks: map[string]*task{}, wanted: map[string]spec{}, handed: map[*process]map[string]int{},
+		world: w, tasks: map[string]*task{}, wanted: map[string]spec{}, contents: map[string]map[string]bool{}, handed: map[*process]map[string]int{},
 		edits: map[*process]int{}, puts: map[*process]map[string]bool{}, unstable: w.faults.skew > agree,
 	}
 }
@@ -120,6 +123,10 @@ func document(r table.Row) dispatch.Doc {
 func (c *checker) wants(specs []spec) {
 	for _, s := range specs {
 		c.wanted[s.ID] = s
+		if c.contents[s.ID] == nil {
+			c.contents[s.ID] = map[string]bool{}
+		}
+		c.contents[s.ID][s.Body["content"].(string)] = true
 	}
 }
 
@@ -230,7 +237,11 @@ func (c *checker) begins(p *process, made dispatch.Call, kind answer) *call {
 			c.broken("%s is called by %s and %s at once", t.id, other.by.name, p.name)
 		}
 	}
+	c.limits(t)
 	c.turn(t)
+	if want := c.wanted[t.id]; want.ID != "" && !c.contents[t.id][content(made.Doc.Body)] {
+		c.broken("%s is called with what nobody asked for: %s", t.id, made.Doc.Body)
+	}
 	t.calls = append(t.calls, one)
 	t.called[number(t.row, "run")]++
 	if l := t.claims[one.lease]; l != nil {
@@ -240,6 +251,53 @@ func (c *checker) begins(p *process, made dispatch.Call, kind answer) *call {
 	}
 	return one
 }
+
+// content is what the body of a call says.
+func content(body []byte) string {
+	var b struct {
+		Content string `json:"content"`
+	}
+	if err := json.Unmarshal(body, &b); err != nil {
+		return ""
+	}
+	return b.Content
+}
+
+// pauses notes that somebody was told that the limited queue is paused, or goes on.
+func (c *checker) pauses(paused bool) {
+	c.paused = time.Time{}
+	if paused {
+		c.paused = time.Now()
+	}
+}
+
+// pauseTime is when a pause that was acknowledged must be known: the settings' age, and the time between reading them
+// and the call.
+const pauseTime = handleAge + 10*time.Second
+
+// limits says that a call keeps to the settings of the limited queue, where nothing is late and clocks agree.
+func (c *checker) limits(t *task) {
+	f := c.world.faults
+	if c.queueOf(t) != limited || f.stalled+f.slow+f.lost+f.failed+f.throttled+f.conflict > 0 || f.skew > time.Second {
+		return
+	}
+	if !c.paused.IsZero() && time.Since(c.paused) > pauseTime {
+		c.broken("%s is called %v after its queue was paused", t.id, time.Since(c.paused))
+	}
+	busy := map[*task]bool{t: true}
+	for _, other := range c.tasks {
+		for _, one := range other.calls {
+			if !one.over && c.queueOf(other) == limited {
+				busy[other] = true
+			}
+		}
+	}
+	if most := c.world.plan.limited.InFlight; most > 0 && len(busy) > most {
+		c.broken("%d calls of the limited queue are under way, the limit is %d", len(busy), most)
+	}
+}
+
+func (c *checker) queueOf(t *task) string { return text(t.row, "queue") }
 
 func (c *checker) ends(one *call) { one.over, one.ended = true, time.Now() }
 

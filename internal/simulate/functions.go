@@ -57,6 +57,9 @@ func (w *world) handle(name string, hints []dispatch.Hint) {
 			Store: store, Settings: p.settings(handleAge, store), Send: p.send, Retention: dispatch.MinRetention,
 			Rule: w.rule, Now: p.now, Token: p.token, Chance: func() float64 { return 0.5 }, Log: w.log,
 		}
+		if w.local != nil {
+			h.Admit = p.admit
+		}
 		if w.defect.call != nil {
 			w.defect.call(p, h)
 		}
@@ -127,4 +130,10 @@ func (p *process) wake(context.Context) error {
 		return 10 * time.Millisecond
 	})
 	return nil
+}
+
+// admit refuses a call now and then, as the server does whose receivers have their share of workers.
+func (p *process) admit(_ context.Context, c dispatch.Call) (done func(), ok bool) {
+	d := newDice(p.world.seed, p.name, "admits", c.Task.ID, c.Target, strconv.Itoa(c.Attempt))
+	return func() {}, p.world.calm || !d.chance(p.world.faults.refused)
 }

@@ -92,7 +92,7 @@ func (l *local) look(p *process) {
 // rowOf is the task as the checker knows rows.
 func rowOf(t dispatch.Task) table.Row {
 	r := table.Row{"id": texts(t.ID), "state": texts(string(t.State))}
-	for name, s := range map[string]string{"reason": t.Reason, "lane": t.Lane, "lease": t.Lease, "group": t.Group, "next": t.Next} {
+	for name, s := range map[string]string{"reason": t.Reason, "lane": t.Lane, "lease": t.Lease, "group": t.Group, "next": t.Next, "queue": t.Queue, "identifier": t.Identifier} {
 		if s != "" {
 			r[name] = texts(s)
 		}

@@ -145,6 +145,9 @@ func (w *world) pause(paused bool) {
 		}
 		p.effect("answers", func(*dice) time.Duration {
 			p.tell("is told: %v", err)
+			if err == nil || !paused {
+				w.checker.pauses(paused)
+			}
 			return 0
 		})
 	}, nil)

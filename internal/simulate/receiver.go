@@ -26,6 +26,9 @@ const (
 	keptAfter        = 4                  // the longest script
 )
 
+// saidPause is after what time a receiver that says wait wants to be called again.
+const saidPause = 5 * time.Second
+
 // means is what the answer must be taken for.
 func (a answer) means() dispatch.Outcome {
 	switch a {
@@ -110,7 +113,7 @@ func answered(kind answer) dispatch.Answer {
 	case notYet:
 		return dispatch.Answer{Status: 425}
 	case saysWait:
-		after := 5 * time.Second
+		after := saidPause
 		return dispatch.Answer{Status: 500, Said: dispatch.OutcomeWait, After: &after}
 	case notSent:
 		return dispatch.Answer{Unsent: true, Error: "there is no such secret"}

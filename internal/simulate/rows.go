@@ -24,6 +24,7 @@ func (c *checker) change(p *process, ch table.Change) {
 	t := c.task(ch.ID)
 	before, after := ch.Before, ch.After
 	t.row, c.changed = after, time.Now()
+	c.placed(t)
 	switch {
 	case after == nil:
 		c.deleted(t, p, before)
@@ -39,6 +40,20 @@ func (c *checker) change(p *process, ch table.Change) {
 		if final(after) || final(before) {
 			c.broken("%s was %s, and became %s by nobody's hand", t.id, brief(before), brief(after))
 		}
+	}
+}
+
+// placed says that a row is in its index, and only then.
+func (c *checker) placed(t *task) {
+	if c.world.local != nil || t.row == nil {
+		return
+	}
+	lane, s := text(t.row, "lane"), state(t.row)
+	switch {
+	case s == dispatch.Scheduled && (lane == "" || t.row["dueAt"] == nil):
+		c.broken("%s is scheduled, and in no lane", t.id)
+	case (s == dispatch.Blocked || s == dispatch.Held) && lane != "":
+		c.broken("%s is %s, and in the lane %s", t.id, s, lane)
 	}
 }
 
@@ -174,6 +189,23 @@ func (c *checker) settled(t *task, before table.Row) {
 		if expire := number(t.row, "expireAt"); expire != 0 && number(t.row, "dueAt") >= expire {
 			c.broken("%s is to be tried again after its expiry", t.id)
 		}
+		c.paced(t, l.calls[len(l.calls)-1])
+	}
+}
+
+// paced says that a task is tried again when its policy says, or its receiver.
+func (c *checker) paced(t *task, last *call) {
+	doc := document(t.row)
+	if len(doc.Targets) > 1 || number(t.row, "expireAt") != 0 {
+		return // one of the targets is due earlier; the last try is pulled forward
+	}
+	pause := time.Duration(float64(doc.Attempts.Interval) * (1 - doc.Attempts.Jitter) * float64(time.Second))
+	if last.answer == saysWait {
+		pause = saidPause
+	}
+	ended := last.ended.Add(last.by.place.skew)
+	if next := time.UnixMilli(number(t.row, "dueAt")); next.Sub(ended) < pause-10*time.Millisecond {
+		c.broken("%s is to be tried again after %v, its policy says %v", t.id, next.Sub(ended), pause)
 	}
 }
 
@@ -263,6 +295,9 @@ func (c *checker) end(t *task) {
 	}
 	if s == dispatch.Stopped && t.called[run] == 0 {
 		c.broken("%s was stopped, and was never called: %s", t.id, text(t.row, "reason"))
+	}
+	if t.row["identifier"] != nil {
+		c.broken("%s ended, and keeps its identifier", t.id)
 	}
 	if number(t.row, "ttl") == 0 {
 		c.broken("%s ended, and its row stays for ever", t.id)
