@@ -317,6 +317,9 @@ func (c *checker) turn(t *task) {
 
 // atEnd judges what is left once nothing more happens.
 func (c *checker) atEnd() {
+	if c.violation != "" {
+		return
+	}
 	for _, id := range slices.Sorted(maps.Keys(c.tasks)) {
 		t := c.tasks[id]
 		c.figures.Tasks++
@@ -342,6 +345,9 @@ func (c *checker) atEnd() {
 
 // afterRetention judges what is left once all is forgotten: the settings, what is used of limits, and nothing else.
 func (c *checker) afterRetention() {
+	if c.violation != "" {
+		return
+	}
 	for _, r := range c.world.table.Rows() {
 		if id := text(r, "id"); !strings.HasPrefix(id, "/doc/") {
 			c.broken("the row of %s stays: %s", id, brief(r))

@@ -44,14 +44,14 @@ func (w *world) sweep(name string) {
 		store := p.dressed()
 		s := &dispatch.Sweep{
 			Store: store, Settings: p.settings(sweepAge, store), Invoke: p.invoke, Precision: w.plan.precision,
-			TasksPerHandle: w.plan.perHandle, Limit: 1000, Parallel: 8, Now: p.now, Log: w.log,
+			TasksPerHandle: w.plan.perHandle, Limit: w.plan.sweeps, Parallel: 8, Now: p.now, Log: w.log,
 		}
 		_, _ = s.Run(p.ctx)
 	}, nil)
 }
 
 func (w *world) handle(name string, hints []dispatch.Hint) {
-	w.start("handle", name, handleTime, func(p *process) {
+	w.start("handle", name, w.plan.handles, func(p *process) {
 		store := p.dressed()
 		h := &dispatch.Handle{
 			Store: store, Settings: p.settings(handleAge, store), Send: p.send, Retention: dispatch.MinRetention,

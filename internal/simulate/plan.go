@@ -14,6 +14,10 @@ type plan struct {
 	peace     time.Duration // when the faults are over
 	precision dispatch.Precision
 	perHandle int
+	sweeps    int                    // hints that a sweep hands over at most
+	handles   time.Duration          // how long a handle may run
+	again     time.Duration          // when, after all has ended, a task is asked for again whose retention may be over; 0: never
+	first     []spec                 // all that is asked for
 	lanes     int                    // of the default queue
 	limited   dispatch.QueueSettings // of the queue of that name
 	scripts   map[string][]answer    // by task and, of several targets, target: what its receiver does, call by call; the last goes on
@@ -56,8 +60,11 @@ var targets = []string{"one", "two", "three"}
 func drawPlan(d *dice) plan {
 	p := plan{
 		peace: d.between(time.Minute, 5*time.Minute), precision: one(d, dispatch.PrecisionSecond, dispatch.PrecisionMinute, dispatch.PrecisionMinute),
-		perHandle: one(d, 1, 1, 3), scripts: map[string][]answer{}, lanes: 1 + d.below(2),
+		perHandle: one(d, 1, 1, 3), sweeps: one(d, 1000, 1000, 3), handles: one(d, handleTime, handleTime, 75*time.Second), scripts: map[string][]answer{}, lanes: 1 + d.below(2),
 		limited: dispatch.QueueSettings{Lanes: 1, InFlight: d.below(3), Rate: float64(d.below(2))},
+	}
+	if d.chance(0.2) {
+		p.again = dispatch.MinRetention + d.between(-10*time.Minute, time.Hour)
 	}
 	n, grouped := 1+d.below(5), one(d, 0, 0.2, 0.9)
 	within := one(d, p.peace, 20*time.Second) // all is asked for within so long
@@ -72,6 +79,7 @@ func drawPlan(d *dice) plan {
 			specs = append(specs, p.task(d, fmt.Sprintf("t%d", i), group))
 			i++
 		}
+		p.first = append(p.first, specs...)
 		at := d.between(0, within)
 		p.enqueue(d, at, specs)
 		for _, s := range specs {

@@ -9,7 +9,7 @@ import (
 // nothing of what is left, for all dice are named after what they decide.
 func shrink(o options, first result, runs func(options) result) options {
 	o.without, o.leave = map[string]bool{}, map[int]bool{}
-	for i := range first.acts {
+	for i := -1; i < first.acts; i++ { // -1: that a task is asked for again
 		o.leave[i] = true
 	}
 	fails := func() bool { return runs(o).violation != "" }

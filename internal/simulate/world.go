@@ -119,18 +119,24 @@ func (w *world) live(leave map[int]bool) {
 		}
 	}
 	w.tick(0)
-	stop := false
 	w.schedule.in(w.plan.peace, "peace", func() {
 		w.calm = true
 		w.tell("the faults are over")
 		w.reconcile(0)
 	})
-	w.schedule.in(w.plan.peace+settling, "the end", func() { stop = true })
-	w.schedule.run(func() bool { return stop || w.checker.violation != "" || w.calm && w.quiet() })
-	if w.checker.violation == "" {
+	w.await("the end", w.plan.peace+settling, func() bool { return w.calm && w.quiet() })
+	w.checker.atEnd()
+	if again := w.plan.again; again > 0 && (leave == nil || leave[-1]) {
+		w.forget(again)
+		w.silent = false
+		w.tick(1000)
+		w.reconcile(1)
+		w.produce(w.plan.first, 1)
+		w.await("the second end", settling, w.quiet)
 		w.checker.atEnd()
-		w.forget()
 	}
+	w.forget(dispatch.MinRetention + 2*time.Hour)
+	w.checker.afterRetention()
 	for p := range w.running {
 		p.kill()
 	}
@@ -139,14 +145,17 @@ func (w *world) live(leave map[int]bool) {
 	<-over
 }
 
-// forget lets the retention pass, without ticks: then nothing is left.
-func (w *world) forget() {
+// await has everything happen until it is over, for so long at most.
+func (w *world) await(name string, most time.Duration, over func() bool) {
+	stop := w.checker.violation != ""
+	w.schedule.in(most, name, func() { stop = true })
+	w.schedule.run(func() bool { return stop || w.checker.violation != "" || over() })
+}
+
+// forget lets time pass without ticks, in which rows come to the end of their retention.
+func (w *world) forget(time time.Duration) {
 	w.silent = true
-	w.tell("the retention passes")
-	over := false
-	w.schedule.in(dispatch.MinRetention+2*time.Hour, "the retention is over", func() { over = true })
-	w.schedule.run(func() bool { return over || w.checker.violation != "" })
-	w.checker.afterRetention()
+	w.await("the silence ends", time, func() bool { return false })
 }
 
 const (
