@@ -8,31 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"context"
-	"example.com/dispatch/internal/simulate/table"
 	"example.com/dispatch/pkg/dispatch"
-	"example.com/dispatch/pkg/dispatch/dynamo"
 )
-
-// god is a store that meets no faults, for what is done before a run.
-func (w *world) god() dispatch.Store {
-	if w.local != nil {
-		return w.local.store
-	}
-	return dynamo.Store{Table: "tasks", Client: table.Client(func(_ context.Context, in any) (any, error) { return w.do(nil, in) })}
-}
-
-// settle stores the settings.
-func (w *world) settle() {
-	s, err := dispatch.ParseSettings(w.plan.settings(), func(string) error { return nil })
-	if err == nil {
-		s.Queues[limited] = w.plan.limited
-		_, err = dispatch.SaveSettings(context.Background(), w.god(), s)
-	}
-	if err != nil {
-		panic(err)
-	}
-}
 
 func (w *world) rule(rule string, _ dispatch.Call) (bool, error) { return rule != "no", nil }
 

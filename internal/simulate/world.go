@@ -9,7 +9,6 @@
 package simulate
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -19,7 +18,6 @@ import (
 
 	"example.com/dispatch/internal/simulate/table"
 	"example.com/dispatch/pkg/dispatch"
-	"example.com/dispatch/pkg/dispatch/dynamo"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
@@ -206,49 +204,6 @@ func (w *world) expire(c table.Change) {
 	w.schedule.at(at, "ttl of "+c.ID, func() {
 		w.changed(nil, w.table.Remove(c.ID, func(r table.Row) bool { return number(r, "ttl") == ttl }))
 	})
-}
-
-// store is a process's own.
-func (p *process) store() dispatch.Store {
-	if p.world.local != nil {
-		return calls{p}
-	}
-	return dynamo.Store{
-		Table:  "tasks",
-		Client: table.Client(p.request),
-		Chance: func() float64 { return 0.6 },
-	}
-}
-
-// settingsCache is what dispatch.CachedSettings keeps, without its lock, which a bubble could not see through.
-type settingsCache struct {
-	mu   sync.Mutex
-	have dispatch.Settings
-	at   time.Time
-}
-
-// settings returns how a process learns of the settings, this late.
-func (p *process) settings(age time.Duration, store dispatch.Store) func(context.Context) (dispatch.Settings, error) {
-	c := &p.place.settings
-	return func(ctx context.Context) (dispatch.Settings, error) {
-		c.mu.Lock()
-		have, at := c.have, c.at
-		c.mu.Unlock()
-		if !at.IsZero() && p.now().Sub(at) < age {
-			return have, nil
-		}
-		s, _, err := dispatch.LoadSettings(ctx, store)
-		if err != nil && at.IsZero() {
-			return dispatch.Settings{}, err
-		}
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if err == nil {
-			c.have = s
-		}
-		c.at = p.now()
-		return c.have, nil
-	}
 }
 
 func numbers(i int64) types.AttributeValue {
