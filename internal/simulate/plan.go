@@ -67,7 +67,7 @@ func drawPlan(d *dice) plan {
 		p.again = dispatch.MinRetention + d.between(-10*time.Minute, time.Hour)
 	}
 	n, grouped := 1+d.below(5), one(d, 0, 0.2, 0.9)
-	within := one(d, p.peace, 20*time.Second) // all is asked for within so long
+	within := one(d, p.peace, 20*time.Second, 300*time.Millisecond) // all is asked for within so long
 	for i := 0; i < n; {
 		size := 1
 		var group string

@@ -28,7 +28,7 @@ func (c *checker) change(p *process, ch table.Change) {
 	switch {
 	case after == nil:
 		c.deleted(t, p, before)
-	case before == nil || number(before, "ttl") != 0 && number(before, "ttl") <= time.Now().Unix() && final(before):
+	case before == nil || p != nil && final(before) && number(before, "ttl") != 0 && number(before, "ttl") <= p.now().Unix():
 		c.put(t, p)
 	case text(after, "lease") != "" && text(after, "lease") != text(before, "lease"):
 		c.claimed(t, p, before)
@@ -98,7 +98,7 @@ func (c *checker) claimed(t *task, p *process, before table.Row) {
 	if n := number(t.row, "lapses"); n != int64(t.lapses) {
 		c.broken("%s had %d lapses in a row, and its row says %d", t.id, t.lapses, n)
 	}
-	t.claims[text(t.row, "lease")] = &claim{by: p, before: before}
+	t.claims[text(t.row, "lease")] = &claim{by: p, before: before, died: !c.world.running[p]}
 	for _, one := range t.calls {
 		if !one.over && one.by != p && !c.unstable {
 			c.broken("%s was claimed by %s while %s called", t.id, p.name, one.by.name)
