@@ -20,6 +20,11 @@ hostile: ## try hostile URLs, names, headers and inputs, and print how many (doc
 	@out=$$(go test -count=1 -v -run 'Hostile|Rebinding|Registries|NothingShows' ./pkg/dispatch ./pkg/dispatch/egress ./cmd/dispatch); code=$$?; \
 		echo "$$out" | grep -E 'hostile:|^ *--- FAIL|^FAIL|^ok'; exit $$code
 
+SEEDS ?= 10000
+.PHONY: simulate
+simulate: ## run the verbs in a world of faults, SEEDS of them (10000), and tell the shortest story that breaks the promise (docs/reliability.md)
+	@go test ./internal/simulate -count=1 -timeout=0 -v -run 'TestSimulate|TestSQLite' -seeds=$(SEEDS) -files=$$(($(SEEDS) / 10))
+
 .PHONY: build
 build: ## build the command line into bin/
 	@go build -trimpath -o bin/dispatch ./cmd/dispatch

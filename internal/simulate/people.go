@@ -109,22 +109,34 @@ func (w *world) edit(kind editing, id string, to time.Duration) {
 
 // pause stops the limited queue, or has it go on.
 func (w *world) pause(paused bool) {
-	w.started["pause"]++
-	name := fmt.Sprintf("pause %v %d", paused, w.started["pause"])
-	w.start("edit", name, enqueueTime, func(p *process) {
+	w.set(fmt.Sprintf("pause %v", paused), limited, func(q *dispatch.QueueSettings) { q.Paused = paused }, func(err error) {
+		if err == nil || !paused {
+			w.checker.pauses(paused)
+		}
+	})
+}
+
+// raise gives the default queue another lane.
+func (w *world) raise() {
+	w.set("raise lanes", dispatch.DefaultQueue, func(q *dispatch.QueueSettings) { q.Lanes++ }, func(error) {})
+}
+
+// set has a person change a queue's settings.
+func (w *world) set(what, queue string, change func(*dispatch.QueueSettings), told func(error)) {
+	w.started[what]++
+	w.start("edit", fmt.Sprintf("%s %d", what, w.started[what]), enqueueTime, func(p *process) {
 		store := p.dressed()
 		s, version, err := dispatch.LoadSettings(p.ctx, store)
-		if err == nil && s.Queues[limited].Paused != paused {
-			q := s.Queues[limited]
-			q.Paused = paused
-			s.Queues[limited] = q
-			_, err = dispatch.SaveSettingsOver(p.ctx, store, s, version)
+		if q := s.Queues[queue]; err == nil {
+			change(&q)
+			if q.Paused != s.Queues[queue].Paused || q.Lanes != s.Queues[queue].Lanes {
+				s.Queues[queue] = q
+				_, err = dispatch.SaveSettingsOver(p.ctx, store, s, version)
+			}
 		}
 		p.effect("answers", func(*dice) time.Duration {
 			p.tell("is told: %v", err)
-			if err == nil || !paused {
-				w.checker.pauses(paused)
-			}
+			told(err)
 			return 0
 		})
 	}, nil)

@@ -64,6 +64,9 @@ func drawPlan(d *dice) plan {
 		limited: dispatch.QueueSettings{Lanes: 1, InFlight: d.below(3), Rate: float64(d.below(2))},
 	}
 	if d.chance(0.2) {
+		p.acts = append(p.acts, act{d.between(0, p.peace), func(w *world) { w.raise() }})
+	}
+	if d.chance(0.2) {
 		p.again = dispatch.MinRetention + d.between(-10*time.Minute, time.Hour)
 	}
 	n, grouped := 1+d.below(5), one(d, 0, 0.2, 0.9)

@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -69,11 +70,35 @@ func (c *checker) deleted(t *task, p *process, before table.Row) {
 func (c *checker) put(t *task, p *process) {
 	*t = task{id: t.id, row: t.row, acked: t.acked, fresh: number(t.row, "generation"), claims: map[string]*claim{}, called: map[int64]int{}, ended: map[int64]dispatch.State{}, tells: map[string]bool{}}
 	c.joins(t)
+	c.told(t)
 	if p != nil {
 		if c.puts[p] == nil {
 			c.puts[p] = map[string]bool{}
 		}
 		c.puts[p][t.id] = true
+	}
+}
+
+// told judges a callback's row: it tells of an end that there was.
+func (c *checker) told(t *task) {
+	id, _, yes := strings.Cut(t.id, "/")
+	if !yes {
+		return
+	}
+	var report struct {
+		ID    string         `json:"id"`
+		Run   int64          `json:"run"`
+		State dispatch.State `json:"state"`
+	}
+	if err := json.Unmarshal(document(t.row).Body, &report); err != nil {
+		c.broken("the callback %s says nothing: %v", t.id, err)
+		return
+	}
+	of := c.tasks[id]
+	if of == nil || report.ID != id || of.ended[report.Run] != report.State && !(state(of.row) == dispatch.Held && report.State.Failed()) {
+		c.broken("the callback %s tells of run %d as %s, which it was not", t.id, report.Run, report.State)
+	} else if !of.tells[t.id] {
+		c.broken("the callback %s was not asked for", t.id)
 	}
 }
 
@@ -152,6 +177,9 @@ func (c *checker) tries(lease string) {
 // changedByHand judges an edit.
 func (c *checker) changedByHand(t *task, p *process, before table.Row) {
 	c.edits[p]++
+	if is, was := content(document(t.row).Body), content(document(before).Body); is != was && !strings.HasPrefix(p.name, "enqueue") {
+		c.broken("%s says %q and said %q, by %s", t.id, is, was, p.name)
+	}
 	again := number(t.row, "run") != number(before, "run")
 	if final(before) && !again {
 		c.broken("%s was %s, and became %s in the same run", t.id, brief(before), brief(t.row))
@@ -196,14 +224,15 @@ func (c *checker) end(t *task) {
 		c.broken("%s ended, and its row stays for ever", t.id)
 	}
 	doc := document(t.row)
-	kind := ""
-	switch {
-	case s == dispatch.Delivered && doc.OnSuccess != nil:
-		kind = "success"
-	case s.Failed() && doc.OnFailure != nil:
-		kind = "failure"
+	if s == dispatch.Delivered && doc.OnSuccess != nil {
+		t.promise("success")
 	}
-	if kind != "" {
-		t.tells[fmt.Sprintf("%s/%d/%s", t.id, number(t.row, "generation"), kind)] = true
+	if s.Failed() && doc.OnFailure != nil {
+		t.promise("failure")
 	}
+}
+
+// promise notes a callback that the task's end must have put.
+func (t *task) promise(kind string) {
+	t.tells[fmt.Sprintf("%s/%d/%s", t.id, number(t.row, "generation"), kind)] = true
 }

@@ -22,6 +22,9 @@ func (c *checker) settled(t *task, before table.Row) {
 		c.end(t)
 		return
 	}
+	if state(t.row) == dispatch.Held && document(t.row).OnFailure != nil {
+		t.promise("failure")
+	}
 	if state(t.row) == dispatch.Scheduled && len(l.calls) > 0 {
 		if expire := number(t.row, "expireAt"); expire != 0 && number(t.row, "dueAt") >= expire {
 			c.broken("%s is to be tried again after its expiry", t.id)

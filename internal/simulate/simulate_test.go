@@ -16,9 +16,12 @@ import (
 var (
 	seeds = flag.Int("seeds", 1000, "how many runs")
 	from  = flag.Uint64("from", 0, "the first run's seed")
-	files = flag.Int("files", 100, "how many runs over SQLite")
+	files = flag.Int("files", 50, "how many runs over SQLite")
 	seed  = flag.Int64("seed", -1, "the seed of a single run, whose story is told")
-	tries = flag.Int("tries", 10000, "how many seeds are tried with each defect")
+
+	tries   = flag.Int("tries", 10000, "how many seeds are tried with each defect")
+	zero    = flag.Bool("zero", false, "try them from seed 0 on with each defect")
+	stories = flag.Bool("stories", false, "tell of each defect the shortest story that shows it")
 )
 
 func TestMain(m *testing.M) {
@@ -143,6 +146,9 @@ func TestDefects(t *testing.T) {
 		t.Run(d.name, func(t *testing.T) {
 			t.Parallel()
 			o := options{defect: d}
+			if *zero {
+				d.seed = 0
+			}
 			for s := d.seed; s < d.seed+uint64(*tries); s++ {
 				r := runSeed(t, s, o)
 				if r.violation == "" {
@@ -160,5 +166,3 @@ func TestDefects(t *testing.T) {
 		})
 	}
 }
-
-var stories = flag.Bool("stories", false, "tell of each defect the shortest story that shows it")
