@@ -73,7 +73,7 @@ func inTwo(what string) func(*world, *process, any) (any, error) {
 		}
 		out, err := w.do(p, &first)
 		if err == nil && len(second.TransactItems) > 0 {
-			w.schedule.in(5*time.Millisecond, p.name+" second half", func() {
+			w.schedule.in(100*time.Millisecond, p.name+" second half", func() {
 				if w.running[p] {
 					_, _ = w.do(p, &second)
 				}
