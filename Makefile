@@ -22,7 +22,7 @@ hostile: ## try hostile URLs, names, headers and inputs, and print how many (doc
 
 SEEDS ?= 10000
 .PHONY: simulate
-simulate: ## run the verbs in a world of faults, SEEDS of them (10000), and tell the shortest story that breaks the promise (docs/reliability.md)
+simulate: ## simulate SEEDS=10000 runs with faults; of one that breaks the promise tell the shortest story (docs/reliability.md)
 	@go test ./internal/simulate -count=1 -timeout=0 -v -run 'TestSimulate|TestSQLite' -seeds=$(SEEDS) -files=$$(($(SEEDS) / 10))
 
 .PHONY: build

@@ -187,10 +187,10 @@ func (w *world) propagate(id string, update func()) {
 		at = last
 	}
 	w.followed[id] = at
-	w.schedule.at(at, fmt.Sprintf("index %s %d", id, w.started["follow "+id]), update)
+	w.schedule.at(at, fmt.Sprintf("index %s %06d", id, w.started["follow "+id]), update)
 }
 
-// expire has the time to live delete a row at some moment past its ttl, as DynamoDB does: it may take two days.
+// expire has the time to live delete a row at its second, or up to an hour later.
 func (w *world) expire(c table.Change) {
 	ttl := number(c.After, "ttl")
 	if ttl == 0 || ttl == number(c.Before, "ttl") {
