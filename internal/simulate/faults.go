@@ -13,10 +13,12 @@ type faults struct {
 	failed      float64 // DynamoDB answers 500, having done it or not
 	lost        float64 // the answer is lost, or none comes, whatever became of the request
 	late        float64 // of those: the request lands after that was known, or after its process has died
+	lateBy      time.Duration
 	conflict    float64 // a write meets another
 	unprocessed float64 // a batch leaves some out
 	slow        float64 // a request takes seconds, there or back
-	stalled     float64 // a process stands still for up to a minute
+	stalled     float64 // a process stands still
+	stalledFor  time.Duration
 	killed      float64 // a process is killed before an effect or after it
 	lagging     float64 // an index follows a write late
 	lag         time.Duration
@@ -39,11 +41,11 @@ func (f *faults) kinds() map[string]func() {
 		"throttling":        func() { f.throttled = 0 },
 		"errors":            func() { f.failed = 0 },
 		"lost answers":      func() { f.lost = 0 },
-		"late writes":       func() { f.late = 0 },
+		"late writes":       func() { f.late, f.lateBy = 0, 0 },
 		"conflicts":         func() { f.conflict = 0 },
 		"unprocessed items": func() { f.unprocessed = 0 },
 		"slow requests":     func() { f.slow = 0 },
-		"stalls":            func() { f.stalled = 0 },
+		"stalls":            func() { f.stalled, f.stalledFor = 0, 0 },
 		"kills":             func() { f.killed = 0 },
 		"lagging indexes":   func() { f.lagging, f.lag = 0, 0 },
 		"lost invokes":      func() { f.dropped, f.refused = 0, 0 },
@@ -90,10 +92,10 @@ func drawFaults(d *dice) (f faults) {
 		f.killed = one(d, 0.005, 0.02, 0.1)
 	}
 	if d.chance(0.3) {
-		f.stalled = one(d, 0.01, 0.05)
+		f.stalled, f.stalledFor = one(d, 0.01, 0.05), one(d, time.Minute, 5*time.Minute)
 	}
 	if d.chance(0.5) {
-		f.late = one(d, 0.2, 0.8)
+		f.late, f.lateBy = one(d, 0.2, 0.8), one(d, 8*time.Second, 8*time.Second, time.Minute)
 	}
 	if d.chance(0.5) {
 		f.lagging, f.lag = one(d, 0.1, 0.5), one(d, time.Second, 10*time.Second, 2*time.Minute)

@@ -41,7 +41,7 @@ func (c calls) do(ctx context.Context, name string, writes bool, happens func(co
 			takes += d.between(0, 4*time.Second)
 		}
 		if d.chance(f.stalled) {
-			takes += d.between(0, time.Minute)
+			takes += d.between(0, f.stalledFor)
 		}
 		if done {
 			happens(context.WithoutCancel(ctx), w.local.store)

@@ -16,12 +16,8 @@ import (
 	awshttp "github.com/aws/smithy-go/transport/http"
 )
 
-const (
-	// unanswered is when the functions' HTTP client gives a request up that has no answer.
-	unanswered = 5 * time.Second
-	// lateness is how long after that a request may still land.
-	lateness = 8 * time.Second
-)
+// unanswered is when the functions' HTTP client gives a request up that has no answer.
+const unanswered = 5 * time.Second
 
 // fate is what becomes of a request.
 type fate struct {
@@ -56,7 +52,7 @@ func (w *world) fateOf(d *dice, in any) fate {
 	if d.chance(f.killed) {
 		x.kill, x.never = true, d.chance(0.4)
 		if d.chance(f.late) {
-			x.answer, x.lands = x.lands, x.lands+d.between(0, lateness)
+			x.answer, x.lands = x.lands, x.lands+d.between(0, f.lateBy)
 		}
 		return x
 	}
@@ -72,7 +68,7 @@ func (w *world) fateOf(d *dice, in any) fate {
 			x.instead, x.answer = errSilent, unanswered
 		}
 		if d.chance(f.late) {
-			x.lands = x.answer + d.between(0, lateness)
+			x.lands = x.answer + d.between(0, f.lateBy)
 		}
 	case writes(in) && d.chance(f.conflict):
 		x.never = true
@@ -82,7 +78,7 @@ func (w *world) fateOf(d *dice, in any) fate {
 		}
 	}
 	if d.chance(f.stalled) {
-		x.answer += d.between(0, time.Minute)
+		x.answer += d.between(0, f.stalledFor)
 	}
 	return x
 }

@@ -152,7 +152,7 @@ func (p *plan) enqueue(d *dice, at time.Duration, specs []spec) {
 // meddle has people change the task by hand.
 func (p *plan) meddle(d *dice, at time.Duration, s spec) {
 	often := one(d, 0, 0.2, 0.7)
-	for range 3 {
+	for range one(d, 3, 3, 8) {
 		if !d.chance(often) {
 			continue
 		}
