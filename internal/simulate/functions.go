@@ -47,7 +47,7 @@ func (w *world) sweep(name string) {
 			TasksPerHandle: w.plan.perHandle, Limit: w.plan.sweeps, Parallel: 8, Now: p.now, Log: w.log,
 		}
 		_, _ = s.Run(p.ctx)
-	}, nil)
+	})
 }
 
 func (w *world) handle(name string, hints []dispatch.Hint) {
@@ -64,7 +64,7 @@ func (w *world) handle(name string, hints []dispatch.Hint) {
 			w.defect.call(p, h)
 		}
 		_ = h.Run(p.ctx, hints)
-	}, nil)
+	})
 }
 
 // dressed is the process's store, in the dress of the defect that the run has.

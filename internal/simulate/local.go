@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"example.com/dispatch/internal/simulate/table"
@@ -29,7 +28,6 @@ func (w *world) openLocal(path string) error {
 		return err
 	}
 	w.local = &local{world: w, path: path, store: s}
-	w.faults.skew = 0 // one machine has one clock
 	d := newDice(w.seed, "server")
 	if w.faults.killed > 0 && d.chance(0.7) {
 		w.schedule.in(d.between(0, w.plan.peace), "the server is killed", w.local.restart)
@@ -42,7 +40,7 @@ func (w *world) openLocal(path string) error {
 func (l *local) restart() {
 	w := l.world
 	w.tell("the server is killed")
-	for _, p := range slices.SortedFunc(maps.Keys(w.running), func(a, b *process) int { return strings.Compare(a.name, b.name) }) {
+	for _, p := range w.everybody() {
 		p.kill()
 	}
 	err := l.store.Close()

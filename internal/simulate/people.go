@@ -45,7 +45,7 @@ func (w *world) produce(specs []spec, try int) {
 			w.checker.answered(p, specs, receipts)
 			return 0
 		})
-	}, nil)
+	})
 	d := newDice(w.seed, "producer", name)
 	w.schedule.in(enqueueTime+2*time.Second+d.between(0, 20*time.Second), name, func() {
 		w.todo--
@@ -104,7 +104,7 @@ func (w *world) edit(kind editing, id string, to time.Duration) {
 			w.checker.edited(p, kind, id, err)
 			return 0
 		})
-	}, nil)
+	})
 }
 
 // pause stops the limited queue, or has it go on.
@@ -139,7 +139,7 @@ func (w *world) set(what, queue string, change func(*dispatch.QueueSettings), to
 			told(err)
 			return 0
 		})
-	}, nil)
+	})
 }
 
 // reconcile has people see to what waits for them, once the faults are over.

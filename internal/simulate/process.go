@@ -34,8 +34,8 @@ type instance struct {
 	settings settingsCache
 }
 
-// start runs a function as a process that has so much time. ended, if not nil, happens when it returns by itself.
-func (w *world) start(kind, name string, limit time.Duration, run func(p *process), ended func()) {
+// start runs a function as a process that has so much time.
+func (w *world) start(kind, name string, limit time.Duration, run func(p *process)) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	p := &process{
 		world: w, name: name, place: w.instance(kind), ctx: ctx, cancel: cancel, dead: make(chan struct{}), counts: map[string]int{},
@@ -47,9 +47,6 @@ func (w *world) start(kind, name string, limit time.Duration, run func(p *proces
 		p.effect("ends", func(*dice) time.Duration {
 			p.place.busy = false
 			delete(w.running, p)
-			if ended != nil {
-				ended()
-			}
 			return 0
 		})
 	})

@@ -12,7 +12,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -38,7 +41,7 @@ type world struct {
 	processes sync.WaitGroup
 	running   map[*process]bool
 	instances map[string][]*instance
-	started   map[string]int // processes of each kind, and of each cause
+	started   map[string]int // how often each thing was done so far: what it is named by, and its dice
 	calm      bool           // the faults are over
 	silent    bool           // there are no ticks
 	todo      int            // acts that have not begun, and producers that have no answer
@@ -49,7 +52,7 @@ type world struct {
 type options struct {
 	defect  defect
 	without map[string]bool // faults
-	leave   map[int]bool    // of the plan's acts, by their index; nil: all
+	leave   map[int]bool    // of the plan's acts, by their index, and -1: that all is asked for again; nil: all
 	story   io.Writer
 	file    string // of the store in SQLite, which is new; "" for DynamoDB
 }
@@ -94,6 +97,9 @@ func run(seed uint64, o options) result {
 		w.table.Page = 3
 	}
 	w.table.Propagate = w.propagate
+	if o.file != "" {
+		w.faults.skew = 0 // one machine has one clock
+	}
 	w.checker = newChecker(w)
 	if o.file != "" {
 		if err := w.openLocal(o.file); err != nil {
@@ -135,12 +141,17 @@ func (w *world) live(leave map[int]bool) {
 	}
 	w.forget(dispatch.MinRetention + 2*time.Hour)
 	w.checker.afterRetention()
-	for p := range w.running {
+	for _, p := range w.everybody() {
 		p.kill()
 	}
 	over := make(chan struct{})
 	go func() { w.processes.Wait(); close(over) }()
 	<-over
+}
+
+// everybody is all processes, in the order of their names.
+func (w *world) everybody() []*process {
+	return slices.SortedFunc(maps.Keys(w.running), func(a, b *process) int { return strings.Compare(a.name, b.name) })
 }
 
 // await has everything happen until it is over, for so long at most.

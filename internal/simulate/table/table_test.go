@@ -17,7 +17,7 @@ func TestContract(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			storetest.Run(t, func(*testing.T) dispatch.Store {
 				model := &table.Table{Page: page}
-				return dynamo.Store{Table: "tasks", Client: table.Client(func(ctx context.Context, in any) (any, error) {
+				return dynamo.Store{Table: "tasks", Chance: func() float64 { return 0 }, Client: table.Client(func(ctx context.Context, in any) (any, error) {
 					out, _, err := model.Do(in)
 					return out, err
 				})}
