@@ -22,13 +22,13 @@ func (c *checker) begins(p *process, made dispatch.Call, kind answer) *call {
 		c.broken("%s is called %d ms before its time", t.id, number(t.row, "dueAt")-now)
 	case number(t.row, "expireAt") != 0 && now >= number(t.row, "expireAt") && text(t.row, "lease") == one.lease:
 		c.broken("%s is called %d ms after its expiry", t.id, now-number(t.row, "expireAt"))
+	case number(t.row, "flag") != 0:
+		c.broken("%s is called after it was cancelled", t.id)
 	case c.unstable:
 	case final(t.row):
 		c.broken("%s is called after it ended as %s", t.id, state(t.row))
 	case text(t.row, "lease") != one.lease:
 		c.broken("%s is called by %s, who does not hold it: %s", t.id, p.name, brief(t.row))
-	case number(t.row, "flag") != 0:
-		c.broken("%s is called after it was cancelled", t.id)
 	}
 	for _, other := range t.calls {
 		if !other.over && other.by != p && !c.unstable {

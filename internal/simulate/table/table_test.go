@@ -13,7 +13,7 @@ import (
 // TestContract runs the stores' contract against the store in DynamoDB over the model: what holds of the real table must
 // hold of this one.
 func TestContract(t *testing.T) {
-	for name, page := range map[string]int{"whole pages": 0, "small pages": 100} {
+	for name, page := range map[string]int{"whole pages": 0, "small pages": 400} {
 		t.Run(name, func(t *testing.T) {
 			storetest.Run(t, func(*testing.T) dispatch.Store {
 				model := &table.Table{Page: page}
