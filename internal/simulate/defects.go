@@ -56,6 +56,7 @@ func defects() []defect {
 		{name: "edits that fence nothing", door: without("put", "#generation = :was_generation", "#state = :was_state", "attribute_not_exists(#lease)", "#lease = :was_lease")},
 		{name: "a settle that is tried once", store: settlesOnce},
 		{name: "calls that outlast the lease", call: callsOn},
+		{name: "calls to the lease's very end, whatever other clocks say", seed: 6136, store: claimed(func(t *dispatch.Task) { t.Until = t.Until.Add(dispatch.Skew) })},
 		{name: "failures left in the live lane", door: leftInLane},
 		{name: "ten lapses do not stop it", store: claimed(func(t *dispatch.Task) { t.Lapses = 0 })},
 	}

@@ -143,15 +143,13 @@ func (w *world) set(what, queue string, change func(*dispatch.QueueSettings), to
 }
 
 // reconcile has people see to what waits for them, once the faults are over.
-func (w *world) reconcile(n int) {
+func (w *world) reconcile() {
 	if w.silent {
 		return
 	}
-	if n == 0 {
-		w.pause(false)
-	}
+	w.pause(false) // again and again: a pause may have been under way
 	for _, id := range w.checker.held() {
 		w.edit(skipping, id, 0)
 	}
-	w.schedule.in(2*time.Minute, "people", func() { w.reconcile(n + 1) })
+	w.schedule.in(2*time.Minute, "people", w.reconcile)
 }

@@ -126,7 +126,7 @@ func (w *world) live(leave map[int]bool) {
 	w.schedule.in(w.plan.peace, "peace", func() {
 		w.calm = true
 		w.tell("the faults are over")
-		w.reconcile(0)
+		w.reconcile()
 	})
 	w.await("the end", w.plan.peace+settling, func() bool { return w.calm && w.quiet() })
 	w.checker.atEnd()
@@ -134,7 +134,7 @@ func (w *world) live(leave map[int]bool) {
 		w.forget(again)
 		w.silent = false
 		w.tick(1000)
-		w.reconcile(1)
+		w.reconcile()
 		w.produce(w.plan.first, 1)
 		w.await("the second end", settling, w.quiet)
 		w.checker.atEnd()
