@@ -24,6 +24,11 @@ hostile: ## try hostile URLs, names, headers, inputs, tokens and requests, and p
 vulnerabilities: ## look for known vulnerabilities in what is called (needs https://vuln.go.dev)
 	@go run golang.org/x/vuln/cmd/govulncheck@v1.8.0 ./...
 
+SEEDS ?= 10000
+.PHONY: simulate
+simulate: ## simulate SEEDS=10000 runs with faults; of one that breaks the promise tell the shortest story (docs/reliability.md)
+	@go test ./internal/simulate -count=1 -timeout=0 -v -run 'TestSimulate|TestSQLite' -seeds=$(SEEDS) -files=$$(($(SEEDS) / 10))
+
 .PHONY: build
 build: ## build the command line into bin/
 	@go build -trimpath -o bin/dispatch ./cmd/dispatch

@@ -33,7 +33,7 @@ type Handle struct {
 
 	Now    func() time.Time
 	Token  func() string  // a random lease token, new at each call
-	Chance func() float64 // in [0, 1), for jitter
+	Chance func() float64 // in [0, 1), for jitter, and for pauses before something is tried again
 	Log    *slog.Logger
 }
 
@@ -136,7 +136,7 @@ func (h *Handle) one(ctx context.Context, hint Hint, settings Settings) (Hint, e
 		limits = settings.Limits(hint.Queue, hint.Tenant)
 	}
 	if len(limits) > 0 {
-		taken, ok, err := limiter{h.Store, h.Now}.takeAll(ctx, limits, token)
+		taken, ok, err := limiter{h.Store, h.Now, h.Chance}.takeAll(ctx, limits, token)
 		defer func() { h.giveBack(ctx, taken, token, called) }()
 		if err != nil || !ok {
 			return Hint{}, err
@@ -150,7 +150,7 @@ func (h *Handle) one(ctx context.Context, hint Hint, settings Settings) (Hint, e
 		if l.InFlight == 0 || !r.Task.Until.After(h.Now().Add(holdTime)) {
 			continue
 		}
-		if err := (limiter{h.Store, h.Now}).extend(ctx, l, token, r.Task.Until); err != nil {
+		if err := (limiter{h.Store, h.Now, h.Chance}).extend(ctx, l, token, r.Task.Until); err != nil {
 			return Hint{}, err // the lease lapses, and is counted: better than more calls than allowed
 		}
 	}
@@ -161,7 +161,7 @@ func (h *Handle) one(ctx context.Context, hint Hint, settings Settings) (Hint, e
 // giveBack ends what a call has taken from limits.
 func (h *Handle) giveBack(ctx context.Context, taken []Limit, token string, called bool) {
 	for _, l := range taken {
-		if err := (limiter{h.Store, h.Now}).done(context.WithoutCancel(ctx), l, token, called); err != nil {
+		if err := (limiter{h.Store, h.Now, h.Chance}).done(context.WithoutCancel(ctx), l, token, called); err != nil {
 			h.Log.LogAttrs(ctx, slog.LevelWarn, "a limit was not given back; it ends by itself", slog.String("of", l.String()), slog.Any("error", err))
 		}
 	}

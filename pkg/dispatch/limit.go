@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 )
 
@@ -21,11 +20,13 @@ const (
 	holdTime = DefaultHTTPTimeout*time.Second + LeaseMargin
 	// limitTime bounds the attempts to change a usage that others change as well.
 	limitTime = 3 * time.Second
+	// mostApart is the longest pause before a change is tried again.
+	mostApart = 20 * time.Millisecond
 )
 
 // Used says what is used of a limit at a moment: how many calls are under way, and whether one more may begin.
 func Used(ctx context.Context, store Store, l Limit, now time.Time) (inFlight int, more bool, err error) {
-	u, _, err := limiter{store, nil}.load(ctx, l)
+	u, _, err := limiter{store: store}.load(ctx, l)
 	if err != nil {
 		return 0, false, err
 	}
@@ -35,8 +36,9 @@ func Used(ctx context.Context, store Store, l Limit, now time.Time) (inFlight in
 
 // limiter takes from limits.
 type limiter struct {
-	store Store
-	now   func() time.Time
+	store  Store
+	now    func() time.Time
+	chance func() float64 // in [0, 1), for the pauses between repeats
 }
 
 // takeAll begins a call under a name that is counted against several limits: against all of them, or none. taken are
@@ -127,7 +129,7 @@ func (l limiter) change(ctx context.Context, limit Limit, edit func(*usage, time
 			return fmt.Errorf("writing what is used of the limit of %s: %w", limit, err)
 		}
 		select {
-		case <-time.After(time.Duration(rand.Int64N(int64(20 * time.Millisecond)))):
+		case <-time.After(time.Duration(l.chance() * float64(mostApart))):
 		case <-ctx.Done():
 			return fmt.Errorf("writing what is used of the limit of %s: %w", limit, ctx.Err())
 		}

@@ -75,7 +75,7 @@ func (s Store) lapseClaim(id string, l dispatch.Lease, old string) *dynamodb.Upd
 
 // take sends a claim. Refused by a row that has this very lease, it was an answer that was lost: the claim stands.
 func (s Store) take(ctx context.Context, id string, l dispatch.Lease, in *dynamodb.UpdateItemInput) dispatch.Result {
-	out, err := s.Client.UpdateItem(ctx, in, untilDone)
+	out, err := s.Client.UpdateItem(ctx, in, s.untilDone)
 	old, no := refused(err)
 	switch {
 	case no && old == nil:

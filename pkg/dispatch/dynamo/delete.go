@@ -24,7 +24,7 @@ func (s Store) Delete(ctx context.Context, id string, generation int64) error {
 		ExpressionAttributeNames:            aliases("generation", "state"),
 		ExpressionAttributeValues:           values,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-	}, untilDone)
+	}, s.untilDone)
 	old, no := refused(err)
 	switch {
 	case no && old == nil:

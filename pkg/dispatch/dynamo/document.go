@@ -60,7 +60,7 @@ func (s Store) save(ctx context.Context, d dispatch.Document) error {
 		in.ExpressionAttributeNames = aliases("id")
 		in.ExpressionAttributeValues = nil
 	}
-	_, err := s.Client.PutItem(ctx, in, untilDone)
+	_, err := s.Client.PutItem(ctx, in, s.untilDone)
 	old, no := refused(err)
 	if !no {
 		return failure(ctx, err)

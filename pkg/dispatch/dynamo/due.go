@@ -56,7 +56,7 @@ func (s Store) laneQuery(lane string) *dynamodb.QueryInput {
 func (s Store) entries(ctx context.Context, q *dynamodb.QueryInput) iter.Seq2[[]dispatch.Hint, error] {
 	return asHints(pages(func(from row) ([]row, row, error) {
 		q.ExclusiveStartKey = from
-		out, err := s.Client.Query(ctx, q, untilDone)
+		out, err := s.Client.Query(ctx, q, s.untilDone)
 		if err != nil {
 			return nil, nil, failure(ctx, err)
 		}
@@ -68,7 +68,7 @@ func (s Store) entries(ctx context.Context, q *dynamodb.QueryInput) iter.Seq2[[]
 func (s Store) scanned(ctx context.Context, in *dynamodb.ScanInput) iter.Seq2[[]row, error] {
 	return pages(func(from row) ([]row, row, error) {
 		in.ExclusiveStartKey = from
-		out, err := s.Client.Scan(ctx, in, untilDone)
+		out, err := s.Client.Scan(ctx, in, s.untilDone)
 		if err != nil {
 			return nil, nil, failure(ctx, err)
 		}

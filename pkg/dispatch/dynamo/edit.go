@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 
 	"example.com/dispatch/pkg/dispatch"
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -50,6 +52,10 @@ func (s Store) Edit(ctx context.Context, id string, edit func(*dispatch.Task) er
 	}
 	return fail(dispatch.Task{}, dispatch.ErrNotFound)
 }
+
+// keptMarks is how many edits a row is recognised by: one whose answer was lost may have been followed by others, and must
+// not be done again over them.
+const keptMarks = 3
 
 // rewriting is what an edit keeps from one try to the next.
 type rewriting struct {
@@ -129,7 +135,9 @@ func (e *rewriting) changed(after dispatch.Task) (row, error) {
 		delete(changed, name)
 	}
 	maps.Copy(changed, r)
-	changed["edit"] = text(e.mark)
+	d := decoder{row: e.there}
+	marks := append([]string{e.mark}, strings.Fields(d.text("edit"))...)
+	changed["edit"] = text(strings.Join(marks[:min(len(marks), keptMarks)], " "))
 	return changed, fits(changed, room(changed))
 }
 
@@ -169,7 +177,7 @@ var (
 func (e *rewriting) refusedBy(r row) error {
 	e.there = r
 	d := decoder{row: r}
-	if d.text("edit") == e.mark {
+	if slices.Contains(strings.Fields(d.text("edit")), e.mark) {
 		return errOwn
 	}
 	return errOvertaken
@@ -183,7 +191,7 @@ func (s Store) replace(ctx context.Context, e *rewriting, p *types.Put) error {
 		ExpressionAttributeNames:            p.ExpressionAttributeNames,
 		ExpressionAttributeValues:           p.ExpressionAttributeValues,
 		ReturnValuesOnConditionCheckFailure: p.ReturnValuesOnConditionCheckFailure,
-	}, untilDone)
+	}, s.untilDone)
 	if there, no := refused(err); no {
 		return e.refusedBy(there)
 	}
@@ -200,7 +208,7 @@ func (s Store) replaceTogether(ctx context.Context, e *rewriting, p *types.Put, 
 	}
 	e.line.learn(verdicts[1:])
 	e.tries++
-	if err := pause(ctx, e.tries); err != nil {
+	if err := s.pause(ctx, e.tries); err != nil {
 		return err
 	}
 	return errOvertaken

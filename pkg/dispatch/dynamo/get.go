@@ -40,7 +40,7 @@ func (s Store) rows(ctx context.Context, ids []string) (map[string]row, error) {
 		batch := keys[:min(len(keys), maxKeys)]
 		out, err := s.Client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{
 			RequestItems: map[string]types.KeysAndAttributes{s.Table: {Keys: batch, ConsistentRead: aws.Bool(true)}},
-		}, untilDone)
+		}, s.untilDone)
 		if err != nil {
 			return found, failure(ctx, err)
 		}
@@ -60,7 +60,7 @@ func (s Store) rows(ctx context.Context, ids []string) (map[string]row, error) {
 			continue
 		}
 		tries++
-		if err := pause(ctx, tries); err != nil {
+		if err := s.pause(ctx, tries); err != nil {
 			return found, err
 		}
 	}

@@ -72,7 +72,7 @@ func (s Store) putChain(ctx context.Context, now time.Time, chain []member) erro
 		left, err := s.tryChain(ctx, now, &l, chain)
 		if err == nil && len(left) == len(chain) { // somebody else joined or left
 			tries++
-			err = pause(ctx, 2*tries-1) // longer soon: each of many that want the same tail pays for every try
+			err = s.pause(ctx, 2*tries-1) // longer soon: each of many that want the same tail pays for every try
 		}
 		if err != nil {
 			fail(left, err)

@@ -44,6 +44,20 @@ func TestOvertakenUnanswered(t *testing.T) {
 		}
 		wantRow(t, s, task.ID, claimed)
 	})
+	t.Run("an edit, by two others", func(t *testing.T) {
+		s, faults := open(t)
+		task := prepare(t, s, t.Name(), []step{put})
+		later := dispatch.Task{ID: task.ID}
+		faults.Next("PutItem", 1, dynamotest.Lost(func() {
+			edit(t, other, &later, func(t *dispatch.Task) { t.Reason = "by another" })
+			edit(t, other, &later, func(t *dispatch.Task) { t.Reason = "by a third" })
+		}))
+		edit(t, s, &task, func(t *dispatch.Task) { t.Run++; t.Reason = "mine" })
+		if task.Run != 2 || task.Reason != "mine" {
+			t.Errorf("returned run %d, %q; want what was written, once", task.Run, task.Reason)
+		}
+		wantRow(t, s, task.ID, later)
+	})
 	t.Run("an edit, refused by an edit like it", func(t *testing.T) {
 		s, faults := open(t)
 		task := prepare(t, s, t.Name(), []step{put})

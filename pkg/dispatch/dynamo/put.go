@@ -53,7 +53,7 @@ func (s Store) put(ctx context.Context, now time.Time, t dispatch.Task) dispatch
 		ExpressionAttributeNames:            aliases("id", "ttl"),
 		ExpressionAttributeValues:           row{":now": number(now.Unix())},
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-	}, untilDone)
+	}, s.untilDone)
 	old, no := refused(err)
 	switch {
 	case no:

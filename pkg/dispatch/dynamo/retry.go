@@ -21,13 +21,15 @@ const (
 )
 
 // untilDone makes a request be repeated until its context ends; the SDK's own retryer gives up after three tries.
-func untilDone(o *dynamodb.Options) {
+func (s Store) untilDone(o *dynamodb.Options) {
 	o.RetryMaxAttempts = 0
-	o.Retryer = patient{}
+	o.Retryer = patient{s.Chance}
 }
 
 // patient is an [aws.RetryerV2] without a limit.
-type patient struct{}
+type patient struct {
+	chance func() float64 // that of the store
+}
 
 var _ aws.RetryerV2 = patient{}
 
@@ -51,7 +53,9 @@ func (patient) IsErrorRetryable(err error) bool {
 func (patient) MaxAttempts() int { return 0 }
 
 // RetryDelay returns how long to wait after so many tries, at least 1.
-func (patient) RetryDelay(tries int, _ error) (time.Duration, error) { return backoff(tries), nil }
+func (p patient) RetryDelay(tries int, _ error) (time.Duration, error) {
+	return backoff(tries, p.chance), nil
+}
 
 // GetRetryToken and the others are the SDK's rate limiter, which would give up: there is none.
 func (patient) GetRetryToken(context.Context, error) (func(error) error, error) { return free, nil }
@@ -65,14 +69,17 @@ func (patient) GetAttemptToken(context.Context) (func(error) error, error) { ret
 func free(error) error { return nil }
 
 // backoff is random, so that many that were throttled at once do not come back at once.
-func backoff(tries int) time.Duration {
+func backoff(tries int, chance func() float64) time.Duration {
+	if chance == nil {
+		chance = rand.Float64
+	}
 	limit := min(firstBackoff<<min(max(tries-1, 0), 10), maxBackoff)
-	return 1 + rand.N(limit)
+	return 1 + time.Duration(chance()*float64(limit))
 }
 
 // pause waits the backoff after so many tries, or fails because the context ended.
-func pause(ctx context.Context, tries int) error {
-	timer := time.NewTimer(backoff(tries))
+func (s Store) pause(ctx context.Context, tries int) error {
+	timer := time.NewTimer(backoff(tries, s.Chance))
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():

@@ -39,7 +39,7 @@ func (s Store) settle(ctx context.Context, t dispatch.Task, callbacks []dispatch
 		ExpressionAttributeNames:            u.ExpressionAttributeNames,
 		ExpressionAttributeValues:           u.ExpressionAttributeValues,
 		ReturnValuesOnConditionCheckFailure: u.ReturnValuesOnConditionCheckFailure,
-	}, untilDone)
+	}, s.untilDone)
 	old, no := refused(err)
 	if !no {
 		return dispatch.Hint{}, failure(ctx, err)
@@ -149,7 +149,7 @@ func (s Store) settleTogether(ctx context.Context, t dispatch.Task, callbacks []
 		}
 		callbacks = missing
 		tries++
-		if err := pause(ctx, tries); err != nil {
+		if err := s.pause(ctx, tries); err != nil {
 			return dispatch.Hint{}, err
 		}
 	}

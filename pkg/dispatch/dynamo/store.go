@@ -41,6 +41,8 @@ const (
 type Store struct {
 	Client *dynamodb.Client
 	Table  string // name or ARN
+
+	Chance func() float64 // in [0, 1), for the pauses between repeats; nil: random
 }
 
 var _ dispatch.Store = Store{}
@@ -77,7 +79,7 @@ func storable(id string) bool {
 func (s Store) read(ctx context.Context, id string) (row, error) {
 	out, err := s.Client.GetItem(ctx, &dynamodb.GetItemInput{
 		TableName: &s.Table, Key: key(id), ConsistentRead: aws.Bool(true),
-	}, untilDone)
+	}, s.untilDone)
 	if err != nil {
 		return nil, fmt.Errorf("reading %q: %w", id, failure(ctx, err))
 	}

@@ -34,7 +34,7 @@ func (s Store) commit(ctx context.Context, items []types.TransactWriteItem) ([]v
 	_, err := s.Client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{
 		ClientRequestToken: aws.String(rand.Text()),
 		TransactItems:      items,
-	}, untilDone)
+	}, s.untilDone)
 	cancelled := (*types.TransactionCanceledException)(nil)
 	if !errors.As(err, &cancelled) {
 		return nil, failure(ctx, err)

@@ -1,0 +1,65 @@
+package simulate
+
+import (
+	"time"
+
+	"example.com/dispatch/pkg/dispatch"
+)
+
+// defect is what a run is made to do wrong, to see that it is found out. The zero value is none.
+type defect struct {
+	name  string
+	seed  uint64                                            // the first that is tried, where no early one finds it
+	door  func(w *world, p *process, in any) (any, error)   // instead of [world.do]
+	store func(s dispatch.Store, p *process) dispatch.Store // around every process's store
+	call  func(p *process, h *dispatch.Handle)              // to every handle
+}
+
+// defects are mistakes that the code could have: what it asks of the table is changed on the way there, or what a verb
+// is given.
+func defects() []defect {
+	return []defect{
+		{name: "settle without the lease's condition", door: without("settle", "#lease = :was_lease", "#generation = :was_generation")},
+		{name: "two claims allowed", door: without("claim", "attribute_not_exists(#lease)")},
+		{name: "a claim whatever the state", door: without("claim", "#state = :scheduled")},
+		{name: "the index trusted: a claim whenever a hint came", door: without("claim", "#dueAt <= :ahead")},
+		{name: "lease too short", seed: 194, door: shortLease},
+		{name: "lease taken before its end", store: claimingWith(func(l *dispatch.Lease) { l.At = l.At.Add(40 * time.Second) })},
+		{name: "settled before it is sent", store: settlesFirst},
+		{name: "lapses counted for hints never claimed", door: countsHints},
+		{name: "lapses not counted", door: lapsesNotCounted},
+		{name: "hand-over in two writes", door: inTwo("hand over to")},
+		{name: "callback put after the end", door: inTwo("put")},
+		{name: "a member cancelled while it waits leaves its chain", door: cancelCuts},
+		{name: "ttl in milliseconds", door: ttlInMillis},
+		{name: "ttl on members of a group", door: ttlOnMembers},
+		{name: "retry not clamped to the expiry", store: settlingWith(func(t *dispatch.Task) {
+			if t.State == dispatch.Scheduled && !t.ExpireAt.IsZero() && len(t.Progress) > 0 {
+				t.DueAt = t.DueAt.Add(time.Minute)
+			}
+		})},
+		{name: "lost answers taken for failures: an edit", door: forgetsEdits},
+		{name: "a hint trusted as a right to send", store: trustsHints},
+		{name: "put whether or not it is there", door: without("put", "attribute_not_exists(#id) OR #ttl <= :now")},
+		{name: "joins behind whoever was the tail", seed: 439, door: without("", liveStates+" AND attribute_not_exists(#next)", "#tail = :tail")},
+		{name: "ends without looking for a next", seed: 811, door: without("settle", "attribute_not_exists(#next)")},
+		{name: "sent after its expiry", store: claimed(func(t *dispatch.Task) { t.ExpireAt = time.Time{} })},
+		{name: "sent before its time", store: claimed(func(t *dispatch.Task) { t.DueAt = t.DueAt.Add(-dispatch.ClaimAhead) })},
+		{name: "a cancelled member sent at its turn", store: claimed(func(t *dispatch.Task) { t.Flag = false })},
+		{name: "an attempt counted without a call", store: claimed(func(t *dispatch.Task) {
+			if len(t.Progress) > 0 && t.Lapses > 0 {
+				t.Progress[0].Attempts++
+			}
+		})},
+		{name: "acknowledged before it is stored", store: acknowledgesEarly},
+		{name: "a run by hand that is the same run", store: sameRun},
+		{name: "edits that fence nothing", door: without("put", "#generation = :was_generation", "#state = :was_state", "attribute_not_exists(#lease)", "#lease = :was_lease")},
+		{name: "a settle that is tried once", store: settlesOnce},
+		{name: "calls that outlast the lease", call: callsOn},
+		{name: "calls to the lease's very end, whatever other clocks say", seed: 6136, store: claimed(func(t *dispatch.Task) { t.Until = t.Until.Add(dispatch.Skew) })},
+		{name: "failures left in the live lane", door: leftInLane},
+		{name: "ten lapses do not stop it", store: claimed(func(t *dispatch.Task) { t.Lapses = 0 })},
+	}
+}
+
+const liveStates = "#state IN (:scheduled, :blocked, :held)"
