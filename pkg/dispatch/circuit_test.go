@@ -316,6 +316,33 @@ func (d *documents) Save(ctx context.Context, one dispatch.Document) error {
 	return d.Store.Save(ctx, one)
 }
 
+// One failure opens no circuit that another process has closed meanwhile.
+func TestClosedMeanwhile(t *testing.T) {
+	inWorld(t, func(w *world) {
+		withCircuits(w.handle)
+		other := withCircuits(w.newHandle(w.store))
+		w.answers, w.takes = []dispatch.Answer{{Status: 503}}, 20*time.Second
+		var wg sync.WaitGroup
+		wg.Go(func() { other.Run(w.Context(), []dispatch.Hint{w.put("long", "")}) })
+		time.Sleep(time.Second)
+		w.takes = 0
+		w.fail(10)
+		time.Sleep(2 * time.Second)
+		other.Run(w.Context(), []dispatch.Hint{w.put("learns", "")})
+		w.wantCalls(11)
+		time.Sleep(5 * time.Second)
+		w.answers = []dispatch.Answer{{Status: 200}}
+		w.run(w.put("closes", ""))
+		if open := w.circuits(); len(open) != 0 {
+			t.Fatalf("open: %v", open)
+		}
+		wg.Wait()
+		if open := w.circuits(); len(open) != 0 {
+			t.Errorf("opened by one failure: %v", open)
+		}
+	})
+}
+
 // Calls that were under way when the circuit opened have not tried the receiver, and what was not sent neither.
 func TestWhatIsNoTry(t *testing.T) {
 	inWorld(t, func(w *world) {
@@ -378,6 +405,31 @@ func TestHeldBackCallsUseNoLimit(t *testing.T) {
 		w.answers = []dispatch.Answer{{Status: 200}}
 		if got := w.run(w.enqueue("other", `,"uri":"https://other.example/"`)); got.State != dispatch.Delivered {
 			t.Errorf("a task for another receiver: %s", got.State)
+		}
+	})
+}
+
+// What asking for a circuit takes is part of a task's time: nothing is sent after its expiry.
+func TestCircuitsThatAreReadSlowly(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.handle.Store = &documents{Store: w.store, takes: 3 * time.Second}
+		withCircuits(w.handle)
+		if got := w.run(w.put("short", `,"lifetime":2,"httpTimeout":1`)); got.State != dispatch.Expired {
+			t.Errorf("%s: %s", got.State, got.Reason)
+		}
+		w.wantCalls(0)
+	})
+}
+
+// What a receiver says of one task is not shown with those of others, which may be another tenant's.
+func TestCircuitsTellNoReasons(t *testing.T) {
+	inWorld(t, func(w *world) {
+		withCircuits(w.handle)
+		w.answers = []dispatch.Answer{{Status: 503, Said: dispatch.OutcomeRetry, Reason: "invoice 17 is locked", Note: "a note"}}
+		w.fail(10)
+		got := w.run(w.put("a", ""))
+		if p := got.Progress[0]; !dispatch.HeldBack(p) || !strings.HasSuffix(p.Error, ": status 503") {
+			t.Errorf("%+v", p)
 		}
 	})
 }
