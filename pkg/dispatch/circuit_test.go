@@ -421,6 +421,80 @@ func TestCircuitsThatAreReadSlowly(t *testing.T) {
 	})
 }
 
+// Origins that nobody calls any more do not keep the circuits of others from opening.
+func TestForgottenCircuits(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.settings(`{"circuit":{"failures":1}}`)
+		withCircuits(w.handle)
+		w.answers = []dispatch.Answer{{Status: 503}}
+		fails := func(host string) bool {
+			w.run(w.enqueue(host, `,"uri":"https://`+host+`.example/","attempts":{"limit":1}`))
+			_, open := w.circuits()["https://"+host+".example"]
+			return open
+		}
+		for i := range 100 {
+			if !fails(fmt.Sprint("dead-", i)) {
+				t.Fatalf("circuit %d did not open", i)
+			}
+		}
+		if fails("one-more") {
+			t.Error("there are more than 100")
+		}
+		time.Sleep(3 * time.Hour)
+		if !fails("another") {
+			t.Error("it did not open")
+		}
+	})
+}
+
+// Failures that opened a circuit are not counted again when another process has closed it.
+func TestCircuitClosedByAnother(t *testing.T) {
+	inWorld(t, func(w *world) {
+		withCircuits(w.handle)
+		w.answers = []dispatch.Answer{{Status: 503}}
+		w.fail(10)
+		time.Sleep(5 * time.Second)
+		w.answers = []dispatch.Answer{{Status: 200}}
+		if err := withCircuits(w.newHandle(w.store)).Run(w.Context(), []dispatch.Hint{w.put("try", "")}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		w.answers = []dispatch.Answer{{Status: 503}}
+		w.fail(1)
+		if open := w.circuits(); len(open) != 0 {
+			t.Errorf("open after one failure: %v", open)
+		}
+	})
+}
+
+// Two processes that see a receiver fail at the same moment say once that its circuit has opened.
+func TestCircuitOpensOnce(t *testing.T) {
+	inWorld(t, func(w *world) {
+		var log strings.Builder
+		slow := &documents{Store: w.store, takes: 20 * time.Millisecond}
+		w.settings(`{"circuit":{"failures":1}}`)
+		w.answers = []dispatch.Answer{{Status: 503}}
+		lines := slog.New(slog.NewTextHandler(&log, nil))
+		var wg sync.WaitGroup
+		for i := range 2 {
+			h := withCircuits(w.newHandle(slow))
+			h.Circuits.Log = lines
+			h.Circuits.Now = func() time.Time { return time.Now().Add(time.Duration(i)) } // no two write the same
+			hint := w.put(fmt.Sprint("task-", i), "")
+			wg.Go(func() {
+				if err := h.Run(w.Context(), []dispatch.Hint{hint}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		w.wantCalls(2)
+		if n := strings.Count(log.String(), "circuit opened"); n != 1 {
+			t.Errorf("said %d times: %s", n, log.String())
+		}
+	})
+}
+
 // What a receiver says of one task is not shown with those of others, which may be another tenant's.
 func TestCircuitsTellNoReasons(t *testing.T) {
 	inWorld(t, func(w *world) {
