@@ -119,6 +119,9 @@ func (i *Import) task(ctx context.Context, r row) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrChanged, err)
 	}
+	if t.ID == "" || t.ID[0] == '/' || t.Timeout <= 0 {
+		return fmt.Errorf("%w: no store has a task %q with a timeout of %s", ErrChanged, t.ID, t.Timeout) // ids of a store's own rows begin so
+	}
 	if t.Version > dispatch.FormatVersion {
 		return fmt.Errorf("importing task %q: %w: version %d", t.ID, ErrNewer, t.Version)
 	}

@@ -332,6 +332,24 @@ func TestBrokenFiles(t *testing.T) {
 	}
 }
 
+// A row that a store could take for its own, or that could never be sent, is of no export.
+func TestRowsThatNobodyExported(t *testing.T) {
+	for _, change := range []func(*dispatch.Task){
+		func(t *dispatch.Task) { t.ID = "/group/g" },
+		func(t *dispatch.Task) { t.ID = "" },
+		func(t *dispatch.Task) { t.Timeout = 0 },
+		func(t *dispatch.Task) { t.Timeout = -time.Second },
+	} {
+		from, to, task := new(storetest.Memory), new(storetest.Memory), newTask("a")
+		change(&task)
+		put(t, from, task)
+		file, _ := exported(t, from)
+		if did, err := importing(to, nil).Run(t.Context(), bytes.NewReader(file.Bytes())); !errors.Is(err, ErrChanged) || len(rows(t, to)) > 0 {
+			t.Errorf("%q, %s: %+v, %v", task.ID, task.Timeout, did, err)
+		}
+	}
+}
+
 func TestLargestRows(t *testing.T) {
 	from, to := open(t), open(t)
 	for i, filler := range []string{"a", "\xff", "\u2028"} {
