@@ -12,7 +12,7 @@ func TestExportAndImport(t *testing.T) {
 	write(t, folder, "settings.json", `{"queues": {"default": {"lanes": 2}, "mail": {"lanes": 1}}}`)
 	write(t, folder, "other.json", `{"queues": {"default": {"lanes": 1}}}`)
 	const group = `{"tasks": [{"id": "g0", "group": "g", "uri": "https://a.example/", "delay": 3600},
-		{"id": "g1", "group": "g", "uri": "https://a.example/"}, {"id": "m", "queue": "mail", "uri": "https://a.example/", "delay": 60}]}`
+		{"id": "g1", "group": "g", "uri": "https://a.example/"}, {"id": "m", "queue": "mail", "tenant": "acme", "uri": "https://a.example/", "delay": 60}]}`
 	steps(t, folder, []step{
 		{"export what is not there", "export out.jsonl", "", 1, "", "there is no database", ""},
 		{"settings", "settings apply settings.json", "", 0, "version 1", "", ""},
@@ -24,6 +24,7 @@ func TestExportAndImport(t *testing.T) {
 		{"import", "import out.jsonl --store sqlite:to.db", "", 0, "4 tasks: 4 imported, 0 there already, 0 left out", "", ""},
 		{"import again", "import out.jsonl --store sqlite:to.db --json", "", 0, `"same": 4`, "", ""},
 		{"settings came along", "settings get --store sqlite:to.db", "", 0, `"mail"`, "", ""},
+		{"of the tenant", "list --tenant acme --store sqlite:to.db", "", 0, "acme", "", "g0"},
 		{"its turn", "show g1 --store sqlite:to.db", "", 0, "blocked behind g0", "", ""},
 		{"one that goes on", "cancel m --store sqlite:to.db", "", 0, "cancelled by hand", "", ""},
 		{"is left alone", "import out.jsonl --store sqlite:to.db", "", 1, "3 there already, 1 left out", "task m: the id is there", ""},

@@ -51,28 +51,28 @@ func (h *Handle) send(ctx context.Context, t Task, d Doc, i int, settings Settin
 		}
 		defer done()
 	}
-	sent := h.Now()
+	sent, from, probe, s := h.Now(), origin(c.Doc.URI), false, settings.circuit()
+	if timeout := h.timeout(t, c.Doc, sent); h.Circuits != nil && timeout >= lastMoment {
+		var circuit Circuit
+		var waits bool
+		circuit, waits, probe = h.Circuits.ask(ctx, s, from, timeout)
+		sent = h.Now() // asking may have taken seconds
+		at := circuit.later(s, sent, h.Chance())
+		if _, ok := t.waiting(d, i, circuit, at, sent); waits && ok {
+			return func(t Task) Task { t, _ = t.waiting(d, i, circuit, at, sent); return t }, nil
+		}
+	}
 	if c.Timeout = h.timeout(t, c.Doc, sent); c.Timeout < lastMoment {
 		if !t.ExpireAt.IsZero() && !sent.Before(t.ExpireAt) {
 			return func(t Task) Task { return t.ends(d, i, Expired, expiredReason(t), sent) }, nil
 		}
 		return func(t Task) Task { return t }, nil // too late for this lease: the next one sends it
 	}
-	from, probe, s := origin(c.Doc.URI), false, settings.circuit()
-	if h.Circuits != nil {
-		var circuit Circuit
-		var waits bool
-		circuit, waits, probe = h.Circuits.ask(ctx, s, from, c.Timeout)
-		at := circuit.later(s, sent, h.Chance())
-		if _, ok := t.waiting(d, i, circuit, at, sent); waits && ok {
-			return func(t Task) Task { t, _ = t.waiting(d, i, circuit, at, sent); return t }, nil
-		}
-	}
 	calling, cancel := context.WithTimeout(ctx, c.Timeout)
 	a := h.Send(calling, c)
 	cancel()
 	if h.Circuits != nil && !a.Unsent {
-		h.Circuits.tell(ctx, s, from, c.failed(a), probe, a.describe())
+		h.Circuits.tell(ctx, s, from, c.failed(a), probe, Answer{Status: a.Status, Error: a.Error}.describe()) // the reason is this task's
 	}
 	took := max(0, h.Now().Sub(sent)).Round(time.Millisecond)
 	return func(t Task) Task {

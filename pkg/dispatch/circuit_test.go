@@ -316,6 +316,33 @@ func (d *documents) Save(ctx context.Context, one dispatch.Document) error {
 	return d.Store.Save(ctx, one)
 }
 
+// One failure opens no circuit that another process has closed meanwhile.
+func TestClosedMeanwhile(t *testing.T) {
+	inWorld(t, func(w *world) {
+		withCircuits(w.handle)
+		other := withCircuits(w.newHandle(w.store))
+		w.answers, w.takes = []dispatch.Answer{{Status: 503}}, 20*time.Second
+		var wg sync.WaitGroup
+		wg.Go(func() { other.Run(w.Context(), []dispatch.Hint{w.put("long", "")}) })
+		time.Sleep(time.Second)
+		w.takes = 0
+		w.fail(10)
+		time.Sleep(2 * time.Second)
+		other.Run(w.Context(), []dispatch.Hint{w.put("learns", "")})
+		w.wantCalls(11)
+		time.Sleep(5 * time.Second)
+		w.answers = []dispatch.Answer{{Status: 200}}
+		w.run(w.put("closes", ""))
+		if open := w.circuits(); len(open) != 0 {
+			t.Fatalf("open: %v", open)
+		}
+		wg.Wait()
+		if open := w.circuits(); len(open) != 0 {
+			t.Errorf("opened by one failure: %v", open)
+		}
+	})
+}
+
 // Calls that were under way when the circuit opened have not tried the receiver, and what was not sent neither.
 func TestWhatIsNoTry(t *testing.T) {
 	inWorld(t, func(w *world) {
@@ -378,6 +405,105 @@ func TestHeldBackCallsUseNoLimit(t *testing.T) {
 		w.answers = []dispatch.Answer{{Status: 200}}
 		if got := w.run(w.enqueue("other", `,"uri":"https://other.example/"`)); got.State != dispatch.Delivered {
 			t.Errorf("a task for another receiver: %s", got.State)
+		}
+	})
+}
+
+// What asking for a circuit takes is part of a task's time: nothing is sent after its expiry.
+func TestCircuitsThatAreReadSlowly(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.handle.Store = &documents{Store: w.store, takes: 3 * time.Second}
+		withCircuits(w.handle)
+		if got := w.run(w.put("short", `,"lifetime":2,"httpTimeout":1`)); got.State != dispatch.Expired {
+			t.Errorf("%s: %s", got.State, got.Reason)
+		}
+		w.wantCalls(0)
+	})
+}
+
+// Origins that nobody calls any more do not keep the circuits of others from opening.
+func TestForgottenCircuits(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.settings(`{"circuit":{"failures":1}}`)
+		withCircuits(w.handle)
+		w.answers = []dispatch.Answer{{Status: 503}}
+		fails := func(host string) bool {
+			w.run(w.enqueue(host, `,"uri":"https://`+host+`.example/","attempts":{"limit":1}`))
+			_, open := w.circuits()["https://"+host+".example"]
+			return open
+		}
+		for i := range 100 {
+			if !fails(fmt.Sprint("dead-", i)) {
+				t.Fatalf("circuit %d did not open", i)
+			}
+		}
+		if fails("one-more") {
+			t.Error("there are more than 100")
+		}
+		time.Sleep(3 * time.Hour)
+		if !fails("another") {
+			t.Error("it did not open")
+		}
+	})
+}
+
+// Failures that opened a circuit are not counted again when another process has closed it.
+func TestCircuitClosedByAnother(t *testing.T) {
+	inWorld(t, func(w *world) {
+		withCircuits(w.handle)
+		w.answers = []dispatch.Answer{{Status: 503}}
+		w.fail(10)
+		time.Sleep(5 * time.Second)
+		w.answers = []dispatch.Answer{{Status: 200}}
+		if err := withCircuits(w.newHandle(w.store)).Run(w.Context(), []dispatch.Hint{w.put("try", "")}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		w.answers = []dispatch.Answer{{Status: 503}}
+		w.fail(1)
+		if open := w.circuits(); len(open) != 0 {
+			t.Errorf("open after one failure: %v", open)
+		}
+	})
+}
+
+// Two processes that see a receiver fail at the same moment say once that its circuit has opened.
+func TestCircuitOpensOnce(t *testing.T) {
+	inWorld(t, func(w *world) {
+		var log strings.Builder
+		slow := &documents{Store: w.store, takes: 20 * time.Millisecond}
+		w.settings(`{"circuit":{"failures":1}}`)
+		w.answers = []dispatch.Answer{{Status: 503}}
+		lines := slog.New(slog.NewTextHandler(&log, nil))
+		var wg sync.WaitGroup
+		for i := range 2 {
+			h := withCircuits(w.newHandle(slow))
+			h.Circuits.Log = lines
+			h.Circuits.Now = func() time.Time { return time.Now().Add(time.Duration(i)) } // no two write the same
+			hint := w.put(fmt.Sprint("task-", i), "")
+			wg.Go(func() {
+				if err := h.Run(w.Context(), []dispatch.Hint{hint}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		w.wantCalls(2)
+		if n := strings.Count(log.String(), "circuit opened"); n != 1 {
+			t.Errorf("said %d times: %s", n, log.String())
+		}
+	})
+}
+
+// What a receiver says of one task is not shown with those of others, which may be another tenant's.
+func TestCircuitsTellNoReasons(t *testing.T) {
+	inWorld(t, func(w *world) {
+		withCircuits(w.handle)
+		w.answers = []dispatch.Answer{{Status: 503, Said: dispatch.OutcomeRetry, Reason: "invoice 17 is locked", Note: "a note"}}
+		w.fail(10)
+		got := w.run(w.put("a", ""))
+		if p := got.Progress[0]; !dispatch.HeldBack(p) || !strings.HasSuffix(p.Error, ": status 503") {
+			t.Errorf("%+v", p)
 		}
 	})
 }

@@ -44,6 +44,9 @@ const (
 	circuitTime = 3 * time.Second
 	// maxCircuits are open at once at most: the document stays small.
 	maxCircuits = 100
+	// untried is how long nobody has tried an origin whose circuit gives way to others: no task waits for it, as those that do
+	// come back within the settings' interval, an hour at most.
+	untried = 2 * time.Hour
 )
 
 // refresh begins to read what others have seen, if that was long ago. It waits for nothing.
@@ -132,22 +135,21 @@ func (c *Circuits) tell(ctx context.Context, s CircuitSettings, origin string, f
 	}
 	c.mu.Lock()
 	_, open := c.open[origin]
-	switch {
-	case !failed:
+	opens := false
+	if !failed {
 		delete(c.failures, origin)
-	case !open:
-		open = c.count(origin) >= s.Failures
-		failed = open
-		probe = false
+	} else if !open {
+		opens = c.count(origin) >= s.Failures
+	}
+	if opens {
+		delete(c.failures, origin) // another process may close it
 	}
 	c.mu.Unlock()
 	var err error
 	switch {
-	case !open:
-		return
-	case !failed:
+	case open && !failed:
 		err = c.close(ctx, origin)
-	default:
+	case opens || failed && probe:
 		err = c.fail(ctx, s, origin, probe, problem)
 	}
 	if err != nil {
@@ -182,14 +184,18 @@ func (c *Circuits) close(ctx context.Context, origin string) error {
 	return err
 }
 
-// fail opens a circuit, or has it wait longer after a probe. Another failure is of a call that was under way.
+// fail opens a circuit, or has it wait longer after a probe. What others have opened or closed meanwhile stays so.
 func (c *Circuits) fail(ctx context.Context, s CircuitSettings, origin string, probe bool, problem string) error {
 	opened := false
 	err := c.change(ctx, func(open map[string]Circuit) bool {
 		circuit, is := open[origin]
 		now := c.Now()
+		opened = false // the last time another was faster
+		if !is && len(open) >= maxCircuits {
+			maps.DeleteFunc(open, func(_ string, c Circuit) bool { return now.Sub(c.ProbeAt) > untried })
+		}
 		switch {
-		case is && !probe, !is && len(open) >= maxCircuits:
+		case is != probe, !is && len(open) >= maxCircuits:
 			return false
 		case is:
 			circuit.Tries++

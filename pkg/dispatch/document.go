@@ -172,12 +172,24 @@ func (d Doc) version(tenant string) int {
 	if d.Redirects > 0 || slices.ContainsFunc(d.Targets, func(t Target) bool { return t.Redirects > 0 }) {
 		v = 3
 	}
+	if hasSecrets(d.Headers) || slices.ContainsFunc(d.Targets, func(t Target) bool { return hasSecrets(t.Headers) }) {
+		v = 3
+	}
 	for _, c := range []*Callback{d.OnFailure, d.OnSuccess} {
 		if c != nil {
 			v = max(v, c.Doc.version(""))
 		}
 	}
 	return v
+}
+
+func hasSecrets(headers map[string]HeaderValue) bool {
+	for _, value := range headers {
+		if value.Secret != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // EncodeDoc returns the bytes that a row keeps.

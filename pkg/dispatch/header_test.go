@@ -140,3 +140,24 @@ func TestHeaderValues(t *testing.T) {
 		t.Error("without a prefix there are secrets")
 	}
 }
+
+// Older code, which takes a header's value to be a text, would end a task with a secret: it leaves such a row alone.
+func TestSecretsAreOfANewerFormat(t *testing.T) {
+	const uri, secret = `"uri":"https://example.com/"`, `"headers":{"X":{"secret":"shop/a"}}`
+	p := newProducer(t)
+	p.CheckSecret = dispatch.SecretsUnder("shop/")
+	p.settings(t, `{"routes":{"paid":{"targets":[{"name":"a",`+uri+`},{"name":"b",`+uri+`,`+secret+`}]}}}`)
+	for task, want := range map[string]int{
+		uri + `,"headers":{"X":"a text"}`:                 1,
+		uri + `,` + secret:                                3,
+		`"type":"paid"`:                                   3,
+		uri + `,"onFailure":{` + uri + `,` + secret + `}`: 3,
+	} {
+		if _, err := p.run(t, `{"id":"a","onConflict":"replace",`+task+`}`); err != nil {
+			t.Fatal(err)
+		}
+		if row, _ := p.row(t, "a"); row.Version != want {
+			t.Errorf("%s: version %d, want %d", task, row.Version, want)
+		}
+	}
+}

@@ -3,7 +3,7 @@ package dispatch
 import "time"
 
 // FormatVersion is the newest version of the row's format that this code knows: a claim leaves rows of a newer
-// one alone. 2 added targets and ARNs, 3 redirects and tenants; a row without them is still written as 1, which older code knows.
+// one alone. 2 added targets and ARNs, 3 redirects, tenants and headers that are secrets; a row without them is still written as 1, which older code knows.
 const FormatVersion = 3
 
 // State is where a task is in its life; see the diagram in the package's documentation.

@@ -84,6 +84,19 @@ func (s Settings) inQueue(queue, tenant string, lanes func(string, int) []string
 	return all
 }
 
+// LaneKept returns the lane of a task that comes from elsewhere: the one it had, if tasks of its queue and tenant are looked for
+// there, else that of a new one.
+func (s Settings) LaneKept(t Task) string {
+	all, lane := Lanes, s.Lane(t.Queue, t.Tenant, t.ID)
+	if t.State.Final() {
+		all, lane = HistoryLanes, historyOf(lane)
+	}
+	if t.Lane == "" || slices.Contains(s.inQueue(t.Queue, t.Tenant, all), t.Lane) {
+		return t.Lane
+	}
+	return lane
+}
+
 // tenants reads the tenants of the settings, whose queues are known.
 func (s Settings) tenants(o object) map[string]TenantSettings {
 	all, _ := readObject(o.fields["tenants"], o.pointer.AppendToken("tenants"), o.faults)

@@ -71,6 +71,7 @@ func variety(n int) dispatch.Task {
 	case 4:
 		return attempted(t, 1+n%7)
 	case 5:
+		t.Tenant = fmt.Sprintf("tenant-%d", n%3)
 		t.Identifier, t.Run, t.Lapses, t.Generation = fmt.Sprintf("import-%d", n%100), 3, 2, t.Generation+77
 		t.Doc = []byte("{\"body\":\"<&>\u2028\\u003c\",\"n\":1.000}")
 	case 6:

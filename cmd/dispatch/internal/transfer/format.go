@@ -50,6 +50,7 @@ type row struct {
 	State      dispatch.State  `json:"state"`
 	Reason     string          `json:"reason,omitempty"`
 	Queue      string          `json:"queue,omitempty"`
+	Tenant     string          `json:"tenant,omitempty"`
 	Run        int             `json:"run,omitempty"`
 	EndedAt    int64           `json:"endedAt,omitempty"`
 	Doc        value           `json:"doc"`
@@ -81,7 +82,7 @@ func rowOf(t dispatch.Task) (row, error) {
 		t.Lapses++
 	}
 	return row{
-		ID: t.ID, State: t.State, Reason: t.Reason, Queue: t.Queue, Run: t.Run, EndedAt: dispatch.Millis(t.EndedAt), Doc: t.Doc, Hash: t.Hash,
+		ID: t.ID, State: t.State, Reason: t.Reason, Queue: t.Queue, Tenant: t.Tenant, Run: t.Run, EndedAt: dispatch.Millis(t.EndedAt), Doc: t.Doc, Hash: t.Hash,
 		Timeout: t.Timeout.Milliseconds(), ExpireAt: dispatch.Millis(t.ExpireAt), DueAt: dispatch.Millis(t.DueAt), Lane: t.Lane,
 		Generation: t.Generation, Progress: progress, Lapses: t.Lapses, Flag: t.Flag, Identifier: t.Identifier,
 		Group: t.Group, Prev: t.Prev, Next: t.Next, TTL: dispatch.Millis(t.TTL) / 1000, Version: t.Version,
@@ -94,7 +95,7 @@ func (r row) task() (dispatch.Task, error) {
 		return dispatch.Task{}, fmt.Errorf("task %q: %w", r.ID, err)
 	}
 	return dispatch.Task{
-		ID: r.ID, State: r.State, Reason: r.Reason, Queue: r.Queue, Run: r.Run, EndedAt: dispatch.FromMillis(r.EndedAt), Doc: r.Doc, Hash: r.Hash,
+		ID: r.ID, State: r.State, Reason: r.Reason, Queue: r.Queue, Tenant: r.Tenant, Run: r.Run, EndedAt: dispatch.FromMillis(r.EndedAt), Doc: r.Doc, Hash: r.Hash,
 		Timeout: time.Duration(r.Timeout) * time.Millisecond, ExpireAt: dispatch.FromMillis(r.ExpireAt), DueAt: dispatch.FromMillis(r.DueAt),
 		Lane: r.Lane, Generation: r.Generation, Progress: progress, Lapses: r.Lapses, Flag: r.Flag, Identifier: r.Identifier,
 		Group: r.Group, Prev: r.Prev, Next: r.Next, TTL: dispatch.FromMillis(r.TTL * 1000), Version: r.Version,

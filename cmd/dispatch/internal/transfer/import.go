@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -120,6 +119,9 @@ func (i *Import) task(ctx context.Context, r row) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrChanged, err)
 	}
+	if t.ID == "" || t.ID[0] == '/' || t.Timeout <= 0 {
+		return fmt.Errorf("%w: no store has a task %q with a timeout of %s", ErrChanged, t.ID, t.Timeout) // ids of a store's own rows begin so
+	}
 	if t.Version > dispatch.FormatVersion {
 		return fmt.Errorf("importing task %q: %w: version %d", t.ID, ErrNewer, t.Version)
 	}
@@ -128,26 +130,12 @@ func (i *Import) task(ctx context.Context, r row) error {
 		i.refuse(t.ID, fmt.Errorf("%w: %s", ErrNoQueue, t.Queue))
 		return nil
 	}
-	t.Lane = i.lane(t)
+	t.Lane = i.settings.LaneKept(t)
 	i.waiting = append(i.waiting, t)
 	if i.bytes += len(t.Doc); len(i.waiting) < batch && i.bytes < maxBytes {
 		return nil
 	}
 	return i.flush(ctx)
-}
-
-// lane is the task's own, or where its queue has fewer lanes here, one of these.
-func (i *Import) lane(t dispatch.Task) string {
-	n := i.settings.Lanes(t.Queue)
-	lanes, own := dispatch.Lanes(t.Queue, n), dispatch.Lane(t.Queue, t.ID, n)
-	if t.State.Final() {
-		history := dispatch.HistoryLanes(t.Queue, n)
-		lanes, own = history, history[slices.Index(lanes, own)]
-	}
-	if t.Lane == "" || slices.Contains(lanes, t.Lane) {
-		return t.Lane
-	}
-	return own
 }
 
 // flush puts what waits.

@@ -3,14 +3,17 @@ package transfer
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"os"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"example.com/dispatch/pkg/dispatch"
 	"example.com/dispatch/pkg/dispatch/dynamo"
@@ -193,6 +196,86 @@ func TestSettings(t *testing.T) {
 	})
 }
 
+// A tenant's task without its tenant would go where that may not, under another's name and beyond its limits.
+func TestTenantsStay(t *testing.T) {
+	mine, failed, named := newTask("mine"), newTask("failed"), newTask("named-since")
+	mine.Tenant, mine.Lane = "acme", "default~acme#1"
+	failed.Tenant = "acme"
+	failed = finished(failed, dispatch.Exhausted)
+	failed.Lane = "default~acme!failed#1"
+	named.Tenant = "acme"
+	for _, c := range []struct {
+		name                      string
+		there                     map[string]dispatch.TenantSettings
+		lane, history, namedSince string
+	}{
+		{"the tenant is named there", map[string]dispatch.TenantSettings{"acme": {Lanes: 2}}, "default~acme#1", "default~acme!failed#1", "default#0"},
+		{"with fewer lanes", map[string]dispatch.TenantSettings{"acme": {}}, "default~acme#0", "default~acme!failed#0", "default#0"},
+		{"it is not", nil, "default#0", "default!failed#0", "default#0"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			from, to := open(t), open(t)
+			put(t, from, mine, failed, named)
+			file, _ := exported(t, from)
+			if _, err := dispatch.SaveSettings(t.Context(), to, dispatch.Settings{Queues: map[string]dispatch.QueueSettings{"default": {Lanes: 1}}, Tenants: c.there}); err != nil {
+				t.Fatal(err)
+			}
+			imported(t, to, file.Bytes(), Imported{Tasks: 3, New: 3})
+			for id, lane := range map[string]string{"mine": c.lane, "failed": c.history, "named-since": c.namedSince} {
+				if got := rows(t, to)[id]; got.Tenant != "acme" || got.Lane != lane {
+					t.Errorf("%s is of %q in lane %q, want acme in %q", id, got.Tenant, got.Lane, lane)
+				}
+			}
+		})
+	}
+}
+
+// A field that a task gets and the file does not would be lost.
+func TestEveryFieldIsKept(t *testing.T) {
+	var task dispatch.Task
+	fields := reflect.ValueOf(&task).Elem()
+	for i := range fields.NumField() {
+		switch name := fields.Type().Field(i).Name; f := fields.Field(i).Addr().Interface().(type) {
+		case *string:
+			*f = "some " + name
+		case *dispatch.State:
+			*f = dispatch.Delivered
+		case *int:
+			*f = i + 1
+		case *int64:
+			*f = int64(i + 1)
+		case *bool:
+			*f = true
+		case *[]byte:
+			*f = []byte(`"` + name + `"`)
+		case *time.Time:
+			*f = now.Add(time.Duration(i) * time.Second)
+		case *time.Duration:
+			*f = time.Duration(i+1) * time.Second
+		case *[]dispatch.Progress:
+			*f = []dispatch.Progress{{Attempts: 1}}
+		default:
+			t.Fatalf("%s is a %T", name, f)
+		}
+	}
+	task.Lease, task.Until = "", time.Time{} // which is not exported
+	r, err := rowOf(task)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read row
+	if err := json.Unmarshal(text, &read); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := read.task(); err != nil || !reflect.DeepEqual(got, task) {
+		t.Errorf("got  %+v, %v\nwant %+v", got, err, task)
+	}
+}
+
 func TestWhatIsLeftOut(t *testing.T) {
 	from, to := open(t), open(t)
 	gone, stays := finished(newTask("gone"), dispatch.Delivered), newTask("stays")
@@ -257,6 +340,24 @@ func TestBrokenFiles(t *testing.T) {
 	long := lines[0] + `{"task":{"id":"` + strings.Repeat("a", maxLine) + `"}}` + "\n"
 	if _, err := Check(strings.NewReader(long)); err == nil {
 		t.Error("a line without an end was read")
+	}
+}
+
+// A row that a store could take for its own, or that could never be sent, is of no export.
+func TestRowsThatNobodyExported(t *testing.T) {
+	for _, change := range []func(*dispatch.Task){
+		func(t *dispatch.Task) { t.ID = "/group/g" },
+		func(t *dispatch.Task) { t.ID = "" },
+		func(t *dispatch.Task) { t.Timeout = 0 },
+		func(t *dispatch.Task) { t.Timeout = -time.Second },
+	} {
+		from, to, task := new(storetest.Memory), new(storetest.Memory), newTask("a")
+		change(&task)
+		put(t, from, task)
+		file, _ := exported(t, from)
+		if did, err := importing(to, nil).Run(t.Context(), bytes.NewReader(file.Bytes())); !errors.Is(err, ErrChanged) || len(rows(t, to)) > 0 {
+			t.Errorf("%q, %s: %+v, %v", task.ID, task.Timeout, did, err)
+		}
 	}
 }
 
