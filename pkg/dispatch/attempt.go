@@ -51,7 +51,7 @@ func (h *Handle) send(ctx context.Context, t Task, d Doc, i int, settings Settin
 		}
 		defer done()
 	}
-	sent, from, probe, s := h.Now(), origin(c.Doc.URI), false, settings.circuit()
+	sent, from, probe, s := h.Now(), origin(t.Tenant, c.Doc.URI), false, settings.circuit()
 	if timeout := h.timeout(t, c.Doc, sent); h.Circuits != nil && timeout >= lastMoment {
 		var circuit Circuit
 		var waits bool

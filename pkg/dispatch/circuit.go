@@ -57,8 +57,12 @@ func loadCircuits(ctx context.Context, store Store) (map[string]Circuit, int64, 
 	return open, d.Version, nil
 }
 
-// origin returns whose circuit a call's is: a URL up to its path, or an ARN.
-func origin(uri string) string {
+// origin returns whose circuit a call's is: a URL up to its path, or an ARN; of a tenant's call with the tenant's name
+// before it, because what one tenant has a receiver answer must not hold back another's calls.
+func origin(tenant, uri string) string {
+	if tenant != "" {
+		return tenant + " " + origin("", uri)
+	}
 	scheme, rest, found := strings.Cut(uri, "://")
 	if end := strings.IndexAny(rest, "/?#"); found && end >= 0 {
 		return strings.ToLower(uri[:len(scheme)+len("://")+end])

@@ -368,6 +368,34 @@ func TestWhatIsNoTry(t *testing.T) {
 	})
 }
 
+// What one tenant has a receiver answer holds back none of another's calls, and its circuits leave others room.
+func TestCircuitsOfTenants(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.settings(`{"circuit":{"failures":1}}`)
+		withCircuits(w.handle)
+		w.answers = []dispatch.Answer{{Status: 503}}
+		for i := range 30 {
+			w.run(w.enqueue(fmt.Sprint("bad-", i), fmt.Sprintf(`,"tenant":"a","uri":"https://dead-%d.example/"`, i)))
+		}
+		if n := len(w.circuits()); n != 20 {
+			t.Errorf("one tenant has %d circuits open, want 20", n)
+		}
+		if _, open := w.circuits()["a https://dead-0.example"]; !open {
+			t.Errorf("open: %v", w.circuits())
+		}
+		w.answers = []dispatch.Answer{{Status: 200}}
+		for tenant, want := range map[string]dispatch.State{"a": dispatch.Scheduled, "b": dispatch.Delivered, "": dispatch.Delivered} {
+			fields := `,"uri":"https://dead-0.example/"`
+			if tenant != "" {
+				fields += `,"tenant":"` + tenant + `"`
+			}
+			if got := w.run(w.enqueue("of-"+tenant, fields)); got.State != want {
+				t.Errorf("tenant %q: %s, want %s", tenant, got.State, want)
+			}
+		}
+	})
+}
+
 // Of several targets only the one whose receiver fails waits.
 func TestCircuitOfOneOfSeveralTargets(t *testing.T) {
 	inWorld(t, func(w *world) {

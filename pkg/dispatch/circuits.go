@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
 )
@@ -44,6 +45,8 @@ const (
 	circuitTime = 3 * time.Second
 	// maxCircuits are open at once at most: the document stays small.
 	maxCircuits = 100
+	// maxOfTenant are one tenant's at most, so that it leaves others room.
+	maxOfTenant = 20
 	// untried is how long nobody has tried an origin whose circuit gives way to others: no task waits for it, as those that do
 	// come back within the settings' interval, an hour at most.
 	untried = 2 * time.Hour
@@ -184,6 +187,18 @@ func (c *Circuits) close(ctx context.Context, origin string) error {
 	return err
 }
 
+// crowded reports whether the tenant whose circuit is to open has as many as one may have.
+func crowded(open map[string]Circuit, origin string) bool {
+	tenant, _, found := strings.Cut(origin, " ")
+	n := 0
+	for other := range open {
+		if strings.HasPrefix(other, tenant+" ") {
+			n++
+		}
+	}
+	return found && n >= maxOfTenant
+}
+
 // fail opens a circuit, or has it wait longer after a probe. What others have opened or closed meanwhile stays so.
 func (c *Circuits) fail(ctx context.Context, s CircuitSettings, origin string, probe bool, problem string) error {
 	opened := false
@@ -191,6 +206,9 @@ func (c *Circuits) fail(ctx context.Context, s CircuitSettings, origin string, p
 		circuit, is := open[origin]
 		now := c.Now()
 		opened = false // the last time another was faster
+		if !is && crowded(open, origin) {
+			return false
+		}
 		if !is && len(open) >= maxCircuits {
 			maps.DeleteFunc(open, func(_ string, c Circuit) bool { return now.Sub(c.ProbeAt) > untried })
 		}
