@@ -43,3 +43,7 @@ local: ## run the functions on this machine under SAM (needs Docker, the AWS SAM
 .PHONY: bench
 bench: ## measure speed in one table, under four minutes (ARGS=-short: a quick look; ARGS=-json: for programs)
 	@go run ./internal/bench $(ARGS)
+
+.PHONY: soak
+soak: ## do to the running programs what the world does: kill, stop, cut, fill the disk; ten minutes (ARGS='-cycles 20 kill')
+	@go run ./internal/soak $(ARGS)

@@ -1,0 +1,3 @@
+package main
+
+func parts() []part { return []part{{"kill", 200, kill}} }
