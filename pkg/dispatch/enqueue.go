@@ -165,6 +165,9 @@ func receipt(id string, r Result, hash []byte, repeated bool) Receipt {
 	case errors.Is(r.Err, errOtherGroup):
 		return Receipt{ID: id, State: r.Task.State, Existing: true, Error: &Problem{Title: "Conflict", Status: 409, Detail: "a task cannot change its group; use another id"}}
 	case r.Err != nil:
+		if p, ok := Unwritable(r.Err); ok {
+			return Receipt{ID: id, Error: &p}
+		}
 		return Receipt{ID: id, Error: &Problem{Title: "Not stored", Status: 503, Detail: "the store did not answer in time; enqueue it again under the same id"}}
 	case !bytes.Equal(r.Task.Hash, hash):
 		return Receipt{ID: id, State: r.Task.State, Existing: true, Error: &Problem{Title: "Conflict", Status: 409, Detail: "this id has been enqueued with other content"}}

@@ -149,6 +149,11 @@ func (a API) fail(w http.ResponseWriter, r *http.Request, err error) {
 		problem.Status(w, http.StatusConflict, state.Error())
 		return
 	}
+	if p, ok := dispatch.Unwritable(err); ok {
+		a.Log.LogAttrs(r.Context(), slog.LevelError, "request failed", slog.String("path", r.URL.Path), slog.Any("error", err))
+		problem.Write(w, p)
+		return
+	}
 	switch {
 	case errors.Is(err, dispatch.ErrNotFound):
 		problem.Status(w, http.StatusNotFound, "there is no such task")
