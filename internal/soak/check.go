@@ -3,11 +3,13 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"example.com/dispatch/pkg/dispatch"
+	"example.com/dispatch/pkg/dispatch/sqlite"
 )
 
 // evidence is what is known at the end: what was asked, what the receiver noted, and what the store says.
@@ -20,23 +22,37 @@ type evidence struct {
 }
 
 // stored reads all tasks of a store.
-func stored(ctx context.Context, s dispatch.Store) (map[string]dispatch.Task, error) {
-	rows := map[string]dispatch.Task{}
-	for t, err := range s.List(ctx, dispatch.Filter{}) {
-		if err != nil {
-			return nil, fmt.Errorf("reading the store: %w", err)
+func stored(s dispatch.Store) func(context.Context) (map[string]dispatch.Task, error) {
+	return func(ctx context.Context) (map[string]dispatch.Task, error) {
+		rows := map[string]dispatch.Task{}
+		for t, err := range s.List(ctx, dispatch.Filter{}) {
+			if err != nil {
+				return nil, fmt.Errorf("reading the store: %w", err)
+			}
+			rows[t.ID] = t
 		}
-		rows[t.ID] = t
+		return rows, nil
 	}
-	return rows, nil
+}
+
+// storedIn reads all tasks of a file.
+func storedIn(path string) func(context.Context) (map[string]dispatch.Task, error) {
+	return func(ctx context.Context) (_ map[string]dispatch.Task, err error) {
+		s, err := sqlite.Open(ctx, path)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, s.Close()) }()
+		return stored(s)(ctx)
+	}
 }
 
 // awaitEnd waits until every task has ended, and returns them all.
-func awaitEnd(ctx context.Context, s dispatch.Store, within time.Duration) (map[string]dispatch.Task, error) {
+func awaitEnd(ctx context.Context, read func(context.Context) (map[string]dispatch.Task, error), within time.Duration) (map[string]dispatch.Task, error) {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	for {
-		rows, err := stored(ctx, s)
+		rows, err := read(ctx)
 		live := 0
 		for _, t := range rows {
 			if !t.State.Final() {

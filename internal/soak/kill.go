@@ -9,8 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
-	"example.com/dispatch/pkg/dispatch/sqlite"
 )
 
 const (
@@ -65,12 +63,7 @@ func kill(ctx context.Context, o options) (r *report, err error) {
 	defer func() { err = errors.Join(err, last.kill()) }()
 	stop()
 	<-produced
-	store, err := sqlite.Open(ctx, filepath.Join(o.folder, "dispatch.db"))
-	if err != nil {
-		return r, err
-	}
-	defer store.Close()
-	rows, err := awaitEnd(ctx, store, endTime)
+	rows, err := awaitEnd(ctx, storedIn(filepath.Join(o.folder, "dispatch.db")), endTime)
 	if err != nil {
 		r.violate("%v", err)
 	}

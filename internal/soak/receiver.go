@@ -101,6 +101,19 @@ func (r *receiver) inFlight() int {
 	return r.open
 }
 
+// senders returns who made the calls that are not answered.
+func (r *receiver) senders() (by []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for n, open := len(r.journal)-1, r.open; n >= 0 && open > 0; n-- {
+		if c := r.journal[n]; c.Ended.IsZero() {
+			by = append(by, c.By)
+			open--
+		}
+	}
+	return by
+}
+
 // signedBy reads the issuer and the generation of a signature, which it does not verify.
 func signedBy(token string) (issuer string, generation int64) {
 	var claims struct {

@@ -1,3 +1,0 @@
-package main
-
-func parts() []part { return []part{{"kill", 200, kill}} }
