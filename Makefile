@@ -45,5 +45,5 @@ bench: ## measure speed in one table, under four minutes (ARGS=-short: a quick l
 	@go run ./internal/bench $(ARGS)
 
 .PHONY: soak
-soak: ## do to the running programs what the world does: kill, stop, cut, fill the disk; ten minutes (ARGS='-cycles 20 kill')
+soak: ## do to the running programs what the world does: kill, stop, cut, fill the disk; a quarter of an hour (ARGS='-cycles 20 kill')
 	@go run ./internal/soak $(ARGS)
