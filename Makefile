@@ -52,3 +52,7 @@ bench: ## measure speed in one table, under four minutes (ARGS=-short: a quick l
 .PHONY: bench-tenants
 bench-tenants: ## measure how late one tenant's tasks are beside another's flood, in two minutes (ARGS=-short: a quick look)
 	@go run ./internal/bench -only tenants $(ARGS)
+
+.PHONY: soak
+soak: ## do to the running programs what the world does: kill, stop, cut, fill the disk; a quarter of an hour (ARGS='-cycles 20 kill')
+	@go run ./internal/soak $(ARGS)

@@ -70,6 +70,8 @@ func failed(doing, id string, err error) error {
 	switch {
 	case errors.Is(err, dispatch.ErrNotFound):
 		return fmt.Errorf("there is no task %s", id)
+	case errors.Is(err, dispatch.ErrNewer):
+		return fmt.Errorf("%s %w", doing, err) // it names the task
 	case errors.Is(err, dispatch.ErrLeased):
 		return fmt.Errorf("%s task %s: it may be in flight at this moment; try again", doing, id)
 	default:

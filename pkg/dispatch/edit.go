@@ -18,8 +18,8 @@ type StateError struct {
 func (e *StateError) Error() string { return fmt.Sprintf("task %s is %s", e.ID, e.State) }
 
 // Editor changes tasks by hand: for a person, or the producer of a task. Its errors are ErrNotFound if
-// there is no such task, ErrLeased while somebody may be sending it, and a *StateError if its state does
-// not allow the change; an *InvalidInput for a time that cannot be.
+// there is no such task, ErrLeased while somebody may be sending it, ErrNewer if its row is of a newer version, and
+// a *StateError if its state does not allow the change; an *InvalidInput for a time that cannot be.
 type Editor struct {
 	Store     Store
 	Settings  func(context.Context) (Settings, error)
@@ -126,7 +126,12 @@ func (e *Editor) Clear(ctx context.Context, t Task, age time.Duration) (bool, er
 
 // edit makes a change, and tells handle of what has become due by it.
 func (e *Editor) edit(ctx context.Context, id string, change func(*Task) error) (Task, error) {
-	t, next, err := e.Store.Edit(ctx, id, change)
+	t, next, err := e.Store.Edit(ctx, id, func(t *Task) error {
+		if err := t.known(); err != nil {
+			return err
+		}
+		return change(t)
+	})
 	if err != nil {
 		return t, err
 	}

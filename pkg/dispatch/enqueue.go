@@ -162,11 +162,16 @@ func receipt(id string, r Result, hash []byte, repeated bool) Receipt {
 		return Receipt{ID: id, Error: &Problem{Title: "Too large", Status: 413, Detail: "the row would pass the store's limit"}}
 	case errors.Is(r.Err, ErrLeased):
 		return Receipt{ID: id, State: r.Task.State, Existing: true, Error: &Problem{Title: "Conflict", Status: 409, Detail: "it may be under way and cannot be replaced now"}}
+	case errors.Is(r.Err, ErrNewer):
+		return Receipt{ID: id, State: r.Task.State, Existing: true, Error: &Problem{Title: "Conflict", Status: 409, Detail: "a newer version of dispatch has stored it, and this one does not replace it"}}
 	case errors.Is(r.Err, errOtherGroup):
 		return Receipt{ID: id, State: r.Task.State, Existing: true, Error: &Problem{Title: "Conflict", Status: 409, Detail: "a task cannot change its group; use another id"}}
 	case errors.Is(r.Err, errOtherTenant):
 		return Receipt{ID: id, State: r.Task.State, Existing: true, Error: &Problem{Title: "Conflict", Status: 409, Detail: "a task cannot change its tenant; use another id"}}
 	case r.Err != nil:
+		if p, ok := Unwritable(r.Err); ok {
+			return Receipt{ID: id, Error: &p}
+		}
 		return Receipt{ID: id, Error: &Problem{Title: "Not stored", Status: 503, Detail: "the store did not answer in time; enqueue it again under the same id"}}
 	case !bytes.Equal(r.Task.Hash, hash):
 		return Receipt{ID: id, State: r.Task.State, Existing: true, Error: &Problem{Title: "Conflict", Status: 409, Detail: "this id has been enqueued with other content"}}

@@ -42,6 +42,9 @@ func (e *Enqueue) replaceAll(ctx context.Context, all []asked, at []int, rows []
 // renew gives the task the content of row. A new run begins where the old one has ended, or may have been
 // received: a receiver must not drop the new content as a duplicate.
 func (t *Task) renew(row Task, how onConflict, now time.Time) error {
+	if err := t.known(); err != nil {
+		return err
+	}
 	switch {
 	case t.Tenant != row.Tenant:
 		return errOtherTenant

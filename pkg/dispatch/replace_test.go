@@ -28,6 +28,11 @@ func TestOnConflict(t *testing.T) {
 			t.Fatal(r.Err)
 		}
 	}
+	newer := func(p *world, t *testing.T) {
+		if _, _, err := p.store.Edit(t.Context(), "a", func(t *dispatch.Task) error { t.Version = dispatch.FormatVersion + 1; return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
 	attempted := func(p *world, t *testing.T) {
 		if _, _, err := p.store.Edit(t.Context(), "a", func(t *dispatch.Task) error {
 			t.Progress = []dispatch.Progress{{Attempts: 2}}
@@ -57,6 +62,7 @@ func TestOnConflict(t *testing.T) {
 		{"replace, attempted: what may have been received is another run", attempted, "replace", false, false, true, 2},
 		{"replace, leased", leased, "replace", false, true, false, 1},
 		{"replace, finished", finished, "replace", false, false, true, 2},
+		{"replace, of a newer version", newer, "replace", false, true, false, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := newProducer(t)

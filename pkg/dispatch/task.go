@@ -1,10 +1,26 @@
 package dispatch
 
-import "time"
+import (
+	"errors"
+	"fmt"
+	"time"
+)
 
 // FormatVersion is the newest version of the row's format that this code knows: a claim leaves rows of a newer
 // one alone. 2 added targets and ARNs, 3 redirects, tenants and headers that are secrets; a row without them is still written as 1, which older code knows.
 const FormatVersion = 3
+
+// ErrNewer is of a change to a task whose row is of a newer version than this code knows, by whom it is left alone: what
+// it would write might break what it does not know of.
+var ErrNewer = errors.New("its row was written by a newer version of dispatch, and is left alone")
+
+// known fails with ErrNewer for a row of a newer version.
+func (t Task) known() error {
+	if t.Version > FormatVersion {
+		return fmt.Errorf("task %s: %w: version %d, and this program knows up to %d", t.ID, ErrNewer, t.Version, FormatVersion)
+	}
+	return nil
+}
 
 // State is where a task is in its life; see the diagram in the package's documentation.
 type State string

@@ -172,7 +172,7 @@ func (w *writer) commit(batch []*write) error {
 	if err != nil {
 		// A full disk may have undone it already; then this fails, and that is no matter.
 		w.session.exec("ROLLBACK")
-		return fmt.Errorf("writing: %w", err)
+		return fmt.Errorf("writing: %w", unwritable(err))
 	}
 	return nil
 }
@@ -189,7 +189,7 @@ func (w *writer) begin(batch []*write) error {
 			waits = waits || one.ctx.Err() == nil
 		}
 		if !isBusy(err) || !waits || w.closing() {
-			return fmt.Errorf("beginning to write: %w", err)
+			return fmt.Errorf("beginning to write: %w", unwritable(err))
 		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -176,7 +175,7 @@ func TestAFullDiskIsRefusedAndOvercome(t *testing.T) {
 		switch err := s.putOne(ctx, task); {
 		case err == nil:
 			kept = append(kept, task.ID)
-		case strings.Contains(err.Error(), "full"):
+		case errors.Is(err, dispatch.ErrFull):
 			refused = append(refused, task.ID)
 		default:
 			t.Fatal(err)

@@ -149,9 +149,16 @@ func (a API) fail(w http.ResponseWriter, r *http.Request, err error) {
 		problem.Status(w, http.StatusConflict, state.Error())
 		return
 	}
+	if p, ok := dispatch.Unwritable(err); ok {
+		a.Log.LogAttrs(r.Context(), slog.LevelError, "request failed", slog.String("path", r.URL.Path), slog.Any("error", err))
+		problem.Write(w, p)
+		return
+	}
 	switch {
 	case errors.Is(err, dispatch.ErrNotFound):
 		problem.Status(w, http.StatusNotFound, "there is no such task")
+	case errors.Is(err, dispatch.ErrNewer):
+		problem.Status(w, http.StatusConflict, "a newer version of dispatch has stored the task, and this one leaves it alone")
 	case errors.Is(err, dispatch.ErrLeased):
 		problem.Status(w, http.StatusConflict, "the task may be in flight at this moment; try again")
 	default:

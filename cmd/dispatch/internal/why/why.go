@@ -31,6 +31,8 @@ func Waits(ctx context.Context, store dispatch.Store, settings dispatch.Settings
 	switch {
 	case t.State.Final():
 		return "", nil
+	case t.Version > dispatch.FormatVersion:
+		return fmt.Sprintf("its row is of version %d, and this program knows up to %d: a newer one takes care of it", t.Version, dispatch.FormatVersion), nil
 	case t.State == dispatch.Blocked:
 		return behind(ctx, store, settings, t, now)
 	case t.State == dispatch.Held:

@@ -31,7 +31,7 @@ func (s *Server) Endpoint(t testing.TB) string {
 	t.Helper()
 	s.start.Do(func() {
 		// No test's context: the server outlives the test that asks first.
-		server, err := local.Start(context.Background(), 0, nil)
+		server, err := local.Start(context.Background(), 0, "", nil)
 		if s.err = err; err == nil {
 			s.endpoint = server.Endpoint
 		}

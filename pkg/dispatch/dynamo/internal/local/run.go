@@ -18,7 +18,7 @@ const mainClass = "software.amazon.dynamodb.services.local.main.ServerRunner"
 // that dies. Shells give background commands an empty standard input: hence the copy at 3.
 const watchdog = `exec 3<&0; "$@" & child=$!; { cat <&3 >/dev/null; kill -9 $child; } 2>/dev/null & wait $child`
 
-// Server is a running DynamoDB Local: in memory, one database for all credentials and regions.
+// Server is a running DynamoDB Local: one database for all credentials and regions.
 type Server struct {
 	Endpoint string // http://127.0.0.1:<port>
 
@@ -28,8 +28,9 @@ type Server struct {
 }
 
 // Start fetches DynamoDB Local if need be, starts it on the port (0: any that is free) and returns once it
-// answers. It writes what it says to log. It runs until [Server.Close] or the death of this process.
-func Start(ctx context.Context, port int, log io.Writer) (*Server, error) {
+// answers. Its data is in memory, or in a folder that is there; in that it finds what another left. It writes what it
+// says to log. It runs until [Server.Close] or the death of this process.
+func Start(ctx context.Context, port int, folder string, log io.Writer) (*Server, error) {
 	home, err := Fetch(ctx)
 	if err != nil {
 		return nil, err
@@ -39,9 +40,13 @@ func Start(ctx context.Context, port int, log io.Writer) (*Server, error) {
 			return nil, err
 		}
 	}
-	java := exec.Command("sh", "-c", watchdog, "sh", "java", "-Djava.library.path="+home,
+	data := []string{"-inMemory"}
+	if folder != "" {
+		data = []string{"-dbPath", folder}
+	}
+	java := exec.Command("sh", append([]string{"-c", watchdog, "sh", "java", "-Djava.library.path=" + home,
 		"-cp", filepath.Join(home, "*"), mainClass,
-		"-inMemory", "-sharedDb", "-disableTelemetry", "-port", strconv.Itoa(port))
+		"-sharedDb", "-disableTelemetry", "-port", strconv.Itoa(port)}, data...)...)
 	java.Stdout, java.Stderr = log, log
 	java.WaitDelay = time.Second
 	stdin, err := java.StdinPipe()
