@@ -47,3 +47,9 @@ bench: ## measure speed in one table, under four minutes (ARGS=-short: a quick l
 .PHONY: bench-tenants
 bench-tenants: ## measure how late one tenant's tasks are beside another's flood, in two minutes (ARGS=-short: a quick look)
 	@go run ./internal/bench -only tenants $(ARGS)
+
+.PHONY: overload
+overload: ## put more on the server than it can do, in about seven minutes (ARGS=-short: a quick look), and print what it did (docs/overload.md)
+	@out=$$(go test -count=1 -v -timeout 10m -run 'TestAReceiverBackAfterAnHour|TestHandleAtItsConcurrency' ./cmd/dispatch/internal/engine ./pkg/dispatch); code=$$?; \
+		echo "$$out" | grep -E 'overload:|^ *--- FAIL|^FAIL|^ok'; \
+		go run ./internal/overload $(ARGS) && exit $$code
