@@ -53,6 +53,16 @@ bench: ## measure speed in one table, under four minutes (ARGS=-short: a quick l
 bench-tenants: ## measure how late one tenant's tasks are beside another's flood, in two minutes (ARGS=-short: a quick look)
 	@go run ./internal/bench -only tenants $(ARGS)
 
-.PHONY: soak
-soak: ## do to the running programs what the world does: kill, stop, cut, fill the disk; a quarter of an hour (ARGS='-cycles 20 kill')
+.PHONY: kill
+kill: ## do to the running programs what the world does: kill, stop, cut, fill the disk; a quarter of an hour (ARGS='-cycles 20 kill')
 	@go run ./internal/soak $(ARGS)
+
+.PHONY: overload
+overload: ## put more on the server than it can do, in about seven minutes (ARGS=-short: a quick look), and print what it did
+	@out=$$(go test -count=1 -v -timeout 10m -run 'TestAReceiverBackAfterAnHour|TestHandleAtItsConcurrency' ./cmd/dispatch/internal/engine ./pkg/dispatch); code=$$?; \
+		echo "$$out" | grep -E 'overload:|^ *--- FAIL|^FAIL|^ok'; \
+		go run ./internal/overload $(ARGS) && exit $$code
+
+.PHONY: soak
+soak: kill overload ## both of these, and a round trip of 100,000 tasks by export and import (docs/reliability.md)
+	@ROUND_TRIP_TASKS=100000 go test -count=1 -timeout 20m -run 'TestRoundTrip$$' ./cmd/dispatch/internal/transfer

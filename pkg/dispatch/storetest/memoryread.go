@@ -15,10 +15,21 @@ import (
 // Due implements [dispatch.Store].
 func (m *Memory) Due(ctx context.Context, lane string, upTo time.Time) iter.Seq2[dispatch.Hint, error] {
 	return func(yield func(dispatch.Hint, error) bool) {
-		for t, err := range m.List(ctx, dispatch.Filter{Lanes: []string{lane}}) {
-			h := t.Hint()
-			h.Queue, h.Tenant = dispatch.QueueOf(lane), dispatch.TenantOf(lane)
-			if err == nil && t.DueAt.After(upTo) || !yield(h, err) {
+		var hints []dispatch.Hint
+		if err := m.locked(ctx, func() error {
+			for _, t := range m.tasks {
+				if t.Lane == lane && indexed(t) && !t.DueAt.After(upTo) {
+					hints = append(hints, dispatch.Hint{ID: t.ID, Queue: dispatch.QueueOf(lane), Tenant: dispatch.TenantOf(lane), DueAt: t.DueAt})
+				}
+			}
+			return nil
+		}); err != nil {
+			yield(dispatch.Hint{}, err)
+			return
+		}
+		slices.SortFunc(hints, func(a, b dispatch.Hint) int { return cmp.Or(a.DueAt.Compare(b.DueAt), cmp.Compare(a.ID, b.ID)) })
+		for _, h := range hints {
+			if !yield(h, nil) {
 				return
 			}
 		}

@@ -17,8 +17,11 @@ const (
 	// brisk is the time of a call, settled, up to which waiting for the end of another is better than
 	// putting a task back; and how long it is waited for.
 	brisk = 250 * time.Millisecond
-	// remembered is how long the sweep passes over a task that was not admitted, if its turn does not come.
+	// remembered is how long the sweep passes over a task that was not admitted, if its turn does not come; and
+	// apart how much longer for each that waits before it: a look at many thousands at once would keep the
+	// workers from all others.
 	remembered = 30 * time.Second
+	apart      = 10 * time.Millisecond
 	// memory is how many such tasks, and names of origins, are remembered at most.
 	memory = 100_000
 )
@@ -35,6 +38,7 @@ type admission struct {
 	origins map[string]*origin
 	refused map[string]refusal // by task, of those with one target
 	turns   []turn             // of those, the tasks whose turn has come
+	unasked map[string]bool    // tasks that have their turn and have not asked to be admitted
 }
 
 // turn is a task that is to be handled because another to the same origin has ended.
@@ -64,7 +68,7 @@ type refusal struct {
 func newAdmission(workers int, now func() time.Time) *admission {
 	return &admission{
 		share: max(1, workers*3/4), gate: newGate(now), now: now,
-		names: map[string]string{}, origins: map[string]*origin{}, refused: map[string]refusal{},
+		names: map[string]string{}, origins: map[string]*origin{}, refused: map[string]refusal{}, unasked: map[string]bool{},
 	}
 }
 
@@ -74,7 +78,7 @@ func (a *admission) admit(ctx context.Context, c dispatch.Call) (done func(), ok
 	if !ok {
 		return nil, false
 	}
-	name, o := a.meet(c.Doc.URI)
+	name, o := a.meet(c.Task.ID, c.Doc.URI)
 	if !a.room(ctx, o) {
 		leave()
 		a.refuse(name, o, c)
@@ -107,9 +111,10 @@ func authority(uri string) string {
 	return uri
 }
 
-func (a *admission) meet(uri string) (name string, o *origin) {
+func (a *admission) meet(id, uri string) (name string, o *origin) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	delete(a.unasked, id)
 	name, ok := a.names[authority(uri)]
 	if !ok {
 		if len(a.names) >= memory {
@@ -161,11 +166,13 @@ func (a *admission) refuse(name string, o *origin, c dispatch.Call) {
 		return
 	}
 	t := c.Task
-	until := a.now().Add(remembered)
+	until := a.now().Add(remembered + time.Duration(len(o.queue))*apart)
 	if !t.ExpireAt.IsZero() && t.ExpireAt.Before(until) {
 		until = t.ExpireAt // then it must be looked at
 	}
-	if len(a.refused) < memory && len(o.queue) < memory {
+	if r, known := a.refused[t.ID]; known && r.to == o { // it keeps its place
+		a.refused[t.ID] = refusal{o, t.Queue, t.Tenant, until}
+	} else if len(a.refused) < memory && len(o.queue) < memory {
 		a.refused[t.ID] = refusal{o, t.Queue, t.Tenant, until}
 		o.queue = append(o.queue, t.ID)
 	}
@@ -181,6 +188,12 @@ func (a *admission) end(name string, o *origin, began time.Time) {
 	o.moved = a.now()
 	took := o.moved.Sub(began)
 	o.took += (took - o.took) / 8
+	a.next(name, o)
+	a.leave(name, o)
+}
+
+// next lets the next of those that wait for the origin have its turn.
+func (a *admission) next(name string, o *origin) {
 	for chosen := false; len(o.queue) > 0 && !chosen; o.queue = o.queue[1:] {
 		id := o.queue[0]
 		r := a.refused[id]
@@ -190,7 +203,6 @@ func (a *admission) end(name string, o *origin, began time.Time) {
 			a.turns = append(a.turns, turn{dispatch.Hint{ID: id, Queue: r.queue, Tenant: r.tenant}, name, o})
 		}
 	}
-	a.leave(name, o)
 }
 
 // takeTurn takes a task whose turn has come. It is due within a second, and may be claimed. endTurn is to be
@@ -202,12 +214,18 @@ func (a *admission) takeTurn() (t turn, ok bool) {
 		return turn{}, false
 	}
 	t, a.turns = a.turns[0], a.turns[1:]
+	a.unasked[t.hint.ID] = true
 	return t, true
 }
 
+// endTurn lets another have the turn of a task that has made no use of it: it has ended meanwhile.
 func (a *admission) endTurn(t turn) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.unasked[t.hint.ID] {
+		delete(a.unasked, t.hint.ID)
+		a.next(t.name, t.to)
+	}
 	a.leave(t.name, t.to)
 }
 
@@ -225,11 +243,7 @@ func (a *admission) waits(id string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	r, ok := a.refused[id]
-	if ok && !a.now().Before(r.until) {
-		delete(a.refused, id)
-		return false
-	}
-	return ok
+	return ok && a.now().Before(r.until)
 }
 
 // sightings is the store as the sweep sees it: without the tasks that wait for their turn.

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -41,6 +42,56 @@ func TestAHungReceiverStopsNoOther(t *testing.T) {
 		if n > 2*200 {
 			t.Errorf("%d claims of 200 tasks that wait for room; those that cannot be admitted must not be claimed each second", n)
 		}
+	})
+}
+
+// Many that wait for a receiver which answers, but slowly, are looked at now and then, a few at a time, however long that
+// goes on.
+func TestThoseThatWaitAreNotClaimedAllAtOnce(t *testing.T) {
+	const waiting = 5000
+	in(t, 8, func(ctx context.Context, c dispatch.Call) dispatch.Answer {
+		return slowly(ctx, 29*time.Second, 204)
+	}, func(t *testing.T, r rig) {
+		r.enqueue("slow", waiting, nil)
+		claimed := func() (n int) {
+			r.claims.mu.Lock()
+			defer r.claims.mu.Unlock()
+			for _, times := range r.claims.n {
+				n += times
+			}
+			return n
+		}
+		<-time.After(10 * time.Second)
+		for range 20 {
+			before := claimed()
+			<-time.After(10 * time.Second)
+			if n := claimed() - before; n > 10*100*2 {
+				t.Fatalf("%d claims within ten seconds, of %d tasks of which two were delivered", n, waiting)
+			}
+		}
+	})
+}
+
+// Those that end while they wait for their turn do not keep it from the others.
+func TestATurnThatIsNotUsedIsPassedOn(t *testing.T) {
+	in(t, 8, func(ctx context.Context, c dispatch.Call) dispatch.Answer {
+		return slowly(ctx, 10*time.Second, 204)
+	}, func(t *testing.T, r rig) {
+		r.enqueue("busy", 6, nil) // all of the receiver's share
+		<-time.After(time.Second)
+		r.enqueue("slow", 60, func(task *dispatch.Task) {
+			task.Doc = []byte(strings.ReplaceAll(string(task.Doc), "https://slow/", "https://busy/"))
+		})
+		<-time.After(3 * time.Second)
+		for i := 0; i < 60; i += 2 { // as those that expire, or are cancelled, do
+			if _, _, err := r.store.Edit(t.Context(), fmt.Sprint("slow-", i), func(task *dispatch.Task) error {
+				task.State, task.EndedAt, task.Lane, task.DueAt = dispatch.Cancelled, time.Now(), "", time.Time{}
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.until(60*time.Second, "the others are delivered, six at once", func() bool { return r.in(dispatch.Delivered, "slow") == 30 })
 	})
 }
 

@@ -17,7 +17,7 @@ func TestNamesOfOriginsAreFoundAgain(t *testing.T) {
 	a := newAdmission(4, nil)
 	a.origins["https://a.example"] = &origin{}
 	for _, uri := range []string{"https://a.example/1", "https://A.example:443/2", "https://a.example/3"} {
-		if name, o := a.meet(uri); name != "https://a.example" || o != a.origins[name] {
+		if name, o := a.meet("", uri); name != "https://a.example" || o != a.origins[name] {
 			t.Errorf("%s: %s", uri, name)
 		}
 	}
