@@ -57,9 +57,11 @@ func (h *Handle) send(ctx context.Context, t Task, d Doc, i int, settings Settin
 		var waits bool
 		circuit, waits, probe = h.Circuits.ask(ctx, s, from, timeout)
 		sent = h.Now() // asking may have taken seconds
-		at := circuit.later(s, sent, h.Chance())
-		if _, ok := t.waiting(d, i, circuit, at, sent); waits && ok {
-			return func(t Task) Task { t, _ = t.waiting(d, i, circuit, at, sent); return t }, nil
+		if waits {
+			at := circuit.later(s, sent, h.Chance())
+			if _, ok := t.waiting(d, i, circuit, at, sent); ok {
+				return func(t Task) Task { t, _ = t.waiting(d, i, circuit, at, sent); return t }, nil
+			}
 		}
 	}
 	if c.Timeout = h.timeout(t, c.Doc, sent); c.Timeout < lastMoment {
@@ -72,7 +74,7 @@ func (h *Handle) send(ctx context.Context, t Task, d Doc, i int, settings Settin
 	a := h.Send(calling, c)
 	cancel()
 	if h.Circuits != nil && !a.Unsent {
-		h.Circuits.tell(ctx, s, from, c.failed(a), probe, Answer{Status: a.Status, Error: a.Error}.describe()) // the reason is this task's
+		h.Circuits.tell(ctx, s, from, c.failed(a), probe, a)
 	}
 	took := max(0, h.Now().Sub(sent)).Round(time.Millisecond)
 	return func(t Task) Task {

@@ -132,7 +132,7 @@ func (c *Circuits) reserve(origin string, seen Circuit, timeout time.Duration) b
 }
 
 // tell takes in what came of a call; probe says that it was made to try the origin.
-func (c *Circuits) tell(ctx context.Context, s CircuitSettings, origin string, failed, probe bool, problem string) {
+func (c *Circuits) tell(ctx context.Context, s CircuitSettings, origin string, failed, probe bool, a Answer) {
 	if s.Failures == 0 {
 		return
 	}
@@ -153,7 +153,7 @@ func (c *Circuits) tell(ctx context.Context, s CircuitSettings, origin string, f
 	case open && !failed:
 		err = c.close(ctx, origin)
 	case opens || failed && probe:
-		err = c.fail(ctx, s, origin, probe, problem)
+		err = c.fail(ctx, s, origin, probe, Answer{Status: a.Status, Error: a.Error}.describe()) // the reason is that task's alone
 	}
 	if err != nil {
 		c.Log.LogAttrs(ctx, slog.LevelWarn, "a circuit was not changed", slog.String("origin", origin), slog.Any("error", err))
