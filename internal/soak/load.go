@@ -123,7 +123,10 @@ func (p *producer) enqueue(ctx context.Context, a *asked, task map[string]any) b
 		receipt, err := p.door.enqueue(ctx, task)
 		if err == nil {
 			p.mu.Lock()
-			a.acknowledged, a.dueAt = true, receipt.DueAt
+			a.acknowledged = true
+			if !receipt.Existing { // of one that was there already it may be its next try's
+				a.dueAt = receipt.DueAt
+			}
 			p.mu.Unlock()
 			return true
 		}
