@@ -2,9 +2,6 @@ package dispatch
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"strings"
 	"time"
 )
@@ -41,21 +38,12 @@ func defaultCircuit() CircuitSettings { return CircuitSettings{Failures: 10, Int
 
 // LoadCircuits returns the open circuits, by origin.
 func LoadCircuits(ctx context.Context, store Store) (map[string]Circuit, error) {
-	open, _, err := loadCircuits(ctx, store)
+	open := map[string]Circuit{}
+	_, err := circuitsDocument(store).load(ctx, &open)
 	return open, err
 }
 
-func loadCircuits(ctx context.Context, store Store) (map[string]Circuit, int64, error) {
-	open := map[string]Circuit{}
-	d, err := store.Load(ctx, CircuitsName)
-	if err == nil {
-		err = json.Unmarshal(d.Body, &open)
-	}
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return nil, 0, fmt.Errorf("reading the circuits: %w", err)
-	}
-	return open, d.Version, nil
-}
+func circuitsDocument(store Store) shared { return shared{store, CircuitsName, "the circuits"} }
 
 // origin returns whose circuit a call's is: a URL up to its path, or an ARN; of a tenant's call with the tenant's name
 // before it, because what one tenant has a receiver answer must not hold back another's calls.

@@ -3,9 +3,6 @@ package dispatch
 import (
 	"context"
 	crand "crypto/rand"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
@@ -41,8 +38,6 @@ type failing struct {
 const (
 	// inARow is how long after a failure the next one still counts as in a row.
 	inARow = 10 * time.Minute
-	// circuitTime bounds a read or change of the document.
-	circuitTime = 3 * time.Second
 	// maxCircuits are open at once at most: the document stays small.
 	maxCircuits = 100
 	// maxOfTenant are one tenant's at most, so that it leaves others room.
@@ -62,9 +57,9 @@ func (c *Circuits) refresh(ctx context.Context) {
 	over := make(chan struct{})
 	c.reading = over
 	go func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), circuitTime)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sharedTime)
 		defer cancel()
-		open, _, err := loadCircuits(ctx, c.Store)
+		open, err := LoadCircuits(ctx, c.Store)
 		if err != nil {
 			c.Log.LogAttrs(ctx, slog.LevelWarn, "the circuits were not read; those known stay", slog.Any("error", err))
 		}
@@ -231,34 +226,19 @@ func (c *Circuits) fail(ctx context.Context, s CircuitSettings, origin string, p
 	return err
 }
 
-// change reads the open circuits, lets edit change them and writes them if edit says so, again where another was faster.
+// change lets edit change the open circuits, and keeps what holds then.
 func (c *Circuits) change(ctx context.Context, edit func(map[string]Circuit) bool) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), circuitTime)
-	defer cancel()
-	for {
-		open, version, err := loadCircuits(ctx, c.Store)
-		if err != nil {
-			return err
+	open, err := changeShared(context.WithoutCancel(ctx), circuitsDocument(c.Store), rand.Float64, func(open *map[string]Circuit) bool {
+		if *open == nil {
+			*open = map[string]Circuit{}
 		}
-		if edit(open) {
-			var body []byte
-			if body, err = json.Marshal(open); err == nil {
-				err = c.Store.Save(ctx, Document{Name: CircuitsName, Version: version + 1, Body: body})
-			}
-		}
-		if err == nil {
-			c.mu.Lock()
-			c.open, c.read = maps.Clone(open), c.Now()
-			c.mu.Unlock()
-			return nil
-		}
-		if !errors.Is(err, ErrConflict) {
-			return fmt.Errorf("writing the circuits: %w", err)
-		}
-		select {
-		case <-time.After(time.Duration(rand.Int64N(int64(20 * time.Millisecond)))):
-		case <-ctx.Done():
-			return fmt.Errorf("writing the circuits: %w", ctx.Err())
-		}
+		return edit(*open)
+	})
+	if err != nil {
+		return err
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.open, c.read = open, c.Now()
+	return nil
 }

@@ -2,8 +2,6 @@ package dispatch
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -15,19 +13,13 @@ type usage struct {
 	Held   map[string]int64 `json:"held,omitempty"` // who is calling, and until when at most, ms since 1970
 }
 
-const (
-	// holdTime is how long a call counts as under way unless it says that it is done; tasks with longer leases say so.
-	holdTime = DefaultHTTPTimeout*time.Second + LeaseMargin
-	// limitTime bounds the attempts to change a usage that others change as well.
-	limitTime = 3 * time.Second
-	// mostApart is the longest pause before a change is tried again.
-	mostApart = 20 * time.Millisecond
-)
+// holdTime is how long a call counts as under way unless it says that it is done; tasks with longer leases say so.
+const holdTime = DefaultHTTPTimeout*time.Second + LeaseMargin
 
 // Used says what is used of a limit at a moment: how many calls are under way, and whether one more may begin.
 func Used(ctx context.Context, store Store, l Limit, now time.Time) (inFlight int, more bool, err error) {
-	u, _, err := limiter{store: store}.load(ctx, l)
-	if err != nil {
+	var u usage
+	if _, err := (limiter{store: store}).document(l).load(ctx, &u); err != nil {
 		return 0, false, err
 	}
 	more = u.allows(l, now)
@@ -105,49 +97,17 @@ func (u *usage) allows(l Limit, now time.Time) bool {
 	return (l.Rate == 0 || u.Tokens >= 1) && (l.InFlight == 0 || len(u.Held) < l.InFlight)
 }
 
-// change reads the usage, lets edit change it and writes it if edit says so, again where another was faster.
+// change lets edit change the usage.
 func (l limiter) change(ctx context.Context, limit Limit, edit func(*usage, time.Time) bool) error {
-	ctx, cancel := context.WithTimeout(ctx, limitTime)
-	defer cancel()
-	for {
-		u, version, err := l.load(ctx, limit)
-		if err != nil {
-			return err
+	_, err := changeShared(ctx, l.document(limit), l.chance, func(u *usage) bool {
+		if u.Held == nil {
+			u.Held = map[string]int64{}
 		}
-		if !edit(&u, l.now()) {
-			return nil
-		}
-		body, err := json.Marshal(u)
-		if err != nil {
-			return fmt.Errorf("encoding what is used of the limit of %s: %w", limit, err)
-		}
-		err = l.store.Save(ctx, Document{Name: limit.usage(), Version: version + 1, Body: body})
-		if err == nil {
-			return nil
-		}
-		if !errors.Is(err, ErrConflict) {
-			return fmt.Errorf("writing what is used of the limit of %s: %w", limit, err)
-		}
-		select {
-		case <-time.After(time.Duration(l.chance() * float64(mostApart))):
-		case <-ctx.Done():
-			return fmt.Errorf("writing what is used of the limit of %s: %w", limit, ctx.Err())
-		}
-	}
+		return edit(u, l.now())
+	})
+	return err
 }
 
-// load reads the usage, and the version of its document.
-func (l limiter) load(ctx context.Context, limit Limit) (usage, int64, error) {
-	u := usage{}
-	d, err := l.store.Load(ctx, limit.usage())
-	if err == nil {
-		err = json.Unmarshal(d.Body, &u)
-	}
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return u, 0, fmt.Errorf("reading what is used of the limit of %s: %w", limit, err)
-	}
-	if u.Held == nil {
-		u.Held = map[string]int64{}
-	}
-	return u, d.Version, nil
+func (l limiter) document(limit Limit) shared {
+	return shared{l.store, limit.usage(), fmt.Sprintf("what is used of the limit of %s", limit)}
 }
