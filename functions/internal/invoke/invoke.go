@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"time"
@@ -67,21 +66,8 @@ func (i *Invoker) event(ctx context.Context, function string, payload []byte) er
 			return nil
 		}
 		refused, ok := errors.AsType[*signed.Error](err)
-		if !ok || refused.Status != http.StatusTooManyRequests || try == maxTries || !pause(ctx, try) {
+		if !ok || refused.Status != http.StatusTooManyRequests || try == maxTries || !signed.Pause(ctx, firstBackoff, try) {
 			return fmt.Errorf("invoking %s: %w", function, err)
 		}
-	}
-}
-
-// pause waits after so many tries, up to twice as long each time, and reports whether there is time for another. The
-// wait is random, so that many that were refused at once do not come back at once.
-func pause(ctx context.Context, tries int) bool {
-	timer := time.NewTimer(1 + rand.N(firstBackoff<<(tries-1)))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }

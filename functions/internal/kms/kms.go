@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"strings"
 	"sync"
@@ -142,7 +141,7 @@ func (k *Key) ask(ctx context.Context, operation string, in, out any) error {
 		answer, err = k.client.Post(ctx, "/", header, body)
 		refused, ok := errors.AsType[*signed.Error](err)
 		final := err == nil || ok && refused.Status < http.StatusInternalServerError && !throttled(refused)
-		if final || try == maxTries || !pause(ctx, try) {
+		if final || try == maxTries || !signed.Pause(ctx, firstBackoff, try) {
 			break
 		}
 	}
@@ -153,16 +152,4 @@ func (k *Key) ask(ctx context.Context, operation string, in, out any) error {
 		return fmt.Errorf("%s: %w", operation, errAnswer)
 	}
 	return nil
-}
-
-// pause waits for a random time after so many tries, and reports whether there is time for another.
-func pause(ctx context.Context, tries int) bool {
-	timer := time.NewTimer(1 + rand.N(firstBackoff<<(tries-1)))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
