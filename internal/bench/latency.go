@@ -27,7 +27,9 @@ func (b *bench) latency(ctx context.Context) error {
 		return errors.Join(err, receiver.end())
 	}
 	n := steadyRate * b.pick(10, 3)
-	err = b.steady(ctx, server.URL, receiver.URL, n)
+	err = steadily(ctx, server.URL, steadyRate, n, func(int) asked {
+		return asked{URI: fmt.Sprintf("%s/call?%s=%d", receiver.URL, sentAt, time.Now().UnixNano()), Body: body()}
+	})
 	seen, waited := awaitCalls(ctx, receiver.URL, n, latencyEnd)
 	if err = errors.Join(err, waited, server.end(), receiver.end()); err != nil {
 		return err
@@ -45,21 +47,20 @@ func (b *bench) latency(ctx context.Context) error {
 	return nil
 }
 
-// steady enqueues n tasks at the steady rate, whether or not the last ones have been acknowledged.
-func (b *bench) steady(ctx context.Context, server, receiver string, n int) error {
+// steadily enqueues n tasks at a rate a second, whether or not the last ones have been acknowledged.
+func steadily(ctx context.Context, server string, rate, n int, task func(i int) asked) error {
 	transport := &http.Transport{MaxIdleConnsPerHost: callers}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport}
-	ctx, cancel := context.WithTimeout(ctx, time.Duration(n)*time.Second/steadyRate+latencyEnd)
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(n)*time.Second/time.Duration(rate)+latencyEnd)
 	defer cancel()
 	var wg sync.WaitGroup
 	failed := make(chan error, n)
 	began := time.Now()
 	for i := range n {
-		time.Sleep(time.Until(began.Add(time.Duration(i) * time.Second / steadyRate)))
+		time.Sleep(time.Until(began.Add(time.Duration(i) * time.Second / time.Duration(rate))))
 		wg.Go(func() {
-			uri := fmt.Sprintf("%s/call?%s=%d", receiver, sentAt, time.Now().UnixNano())
-			if err := post(ctx, client, server+"/tasks", encoded(asked{URI: uri, Body: body()})); err != nil {
+			if err := post(ctx, client, server+"/tasks", encoded(task(i))); err != nil {
 				failed <- err
 			}
 		})

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"path/filepath"
 	"slices"
-	"sync"
 	"time"
 
 	"example.com/dispatch/pkg/dispatch"
@@ -81,7 +79,7 @@ func (b *bench) beside(ctx context.Context, name string, flood, n int, same, apa
 	if err != nil {
 		return nil, err
 	}
-	err = quietly(ctx, server.URL, n, func(i int) asked {
+	err = steadily(ctx, server.URL, quietRate, n, func(i int) asked {
 		due := time.Now()
 		a := asked{Body: body(), Tenant: who(quietName)}
 		if i%2 == 1 {
@@ -121,27 +119,4 @@ func (b *bench) fillFor(ctx context.Context, name string, task asked, n int, apa
 		return "", fmt.Errorf("making %s: %w", path, err)
 	}
 	return b.fillWith(ctx, name, task, n)
-}
-
-// quietly enqueues n tasks at the quiet rate, whether or not the last ones have been acknowledged.
-func quietly(ctx context.Context, server string, n int, task func(i int) asked) error {
-	transport := &http.Transport{MaxIdleConnsPerHost: callers}
-	defer transport.CloseIdleConnections()
-	client := &http.Client{Transport: transport}
-	ctx, cancel := context.WithTimeout(ctx, time.Duration(n)*time.Second/quietRate+latencyEnd)
-	defer cancel()
-	var wg sync.WaitGroup
-	failed := make(chan error, n)
-	began := time.Now()
-	for i := range n {
-		time.Sleep(time.Until(began.Add(time.Duration(i) * time.Second / quietRate)))
-		wg.Go(func() {
-			if err := post(ctx, client, server+"/tasks", encoded(task(i))); err != nil {
-				failed <- err
-			}
-		})
-	}
-	wg.Wait()
-	close(failed)
-	return <-failed
 }
