@@ -188,7 +188,7 @@ func (e *Enqueue) tell(ctx context.Context, results []Result, replaced []bool, n
 	soon := false
 	for i, r := range results {
 		switch {
-		case r.Err != nil || r.Existing && !replaced[i] || r.Task.State != Scheduled:
+		case r.Err != nil || r.Existing && !replaced[i] || r.Task.State != Scheduled || r.Task.Lease != "" && !r.Existing:
 		case r.Task.Hint().IsDue(e.Now()):
 			due = append(due, r.Task.Hint())
 		case r.Task.DueAt.Before(now.Add(time.Minute)):

@@ -40,6 +40,8 @@ type Store interface {
 	// task's own Generation, Hash and Doc was put by an earlier try of this call and is not Existing. Fails
 	// with ErrTooLarge for a row over MaxRow, with room for what attempts add. The ids of one call differ.
 	//
+	// A task without a group may be put with a lease: as one that was put and claimed in one commit.
+	//
 	// A task with a Group is put behind the group's last live member, as Blocked, with Prev, and that
 	// member's Next set to it in the same commit; where the group has no live member it stays Scheduled.
 	// Members of a group are put in the order of the arguments. Where one of them fails, those behind it

@@ -95,7 +95,7 @@ func New(o Options) *Engine {
 		Retention: o.Retention, Now: o.Now, Token: rand.Text, Chance: mathrand.Float64, Log: o.Log,
 	}
 	e.Enqueue = &dispatch.Enqueue{
-		Store: o.Store, Settings: e.Settings, Invoke: e.Offer, Retention: o.Retention, TasksPerHandle: 1,
+		Store: arrivals{o.Store, e}, Settings: e.Settings, Invoke: e.Offer, Retention: o.Retention, TasksPerHandle: 1,
 		AllowHTTP: o.AllowHTTP, CanSign: o.CanSign, CheckRule: rule.Check, CheckARN: o.CheckARN, CheckURL: o.CheckURL, CheckSecret: o.CheckSecret, Now: o.Now, Log: o.Log,
 	}
 	e.sweep = dispatch.Sweep{
