@@ -21,6 +21,13 @@ func TestWhen(t *testing.T) {
 			t.Errorf("%v: %q, want %q", d, got, want)
 		}
 	}
+	for d, want := range map[time.Duration]string{
+		119600 * time.Millisecond: "2 min", 2*time.Hour - 3*time.Second: "2 h", 10*time.Hour - time.Second: "10 h", 48*time.Hour - time.Second: "2 days",
+	} {
+		if got := view.Span(d); got != want {
+			t.Errorf("%v: %q, want %q", d, got, want)
+		}
+	}
 	if got := view.When(time.Time{}, now); got != "never" {
 		t.Errorf("no time: %q", got)
 	}

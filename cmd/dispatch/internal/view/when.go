@@ -22,20 +22,16 @@ func When(t, now time.Time) string {
 
 // Span says a duration in one unit, two where that tells much: "45 s", "1 h 20 min", "3 days".
 func Span(d time.Duration) string {
-	d = d.Round(time.Second)
-	switch {
-	case d < 2*time.Minute:
-		return fmt.Sprintf("%d s", int(d.Seconds()))
-	case d < 2*time.Hour:
-		return fmt.Sprintf("%d min", int(d.Round(time.Minute).Minutes()))
-	case d < 10*time.Hour:
-		d = d.Round(time.Minute)
-		if m := int(d.Minutes()) % 60; m > 0 {
-			return fmt.Sprintf("%d h %d min", int(d.Hours()), m)
-		}
-		return fmt.Sprintf("%d h", int(d.Hours()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h", int(d.Round(time.Hour).Hours()))
+	seconds, minutes, hours := int(d.Round(time.Second).Seconds()), int(d.Round(time.Minute).Minutes()), int(d.Round(time.Hour).Hours())
+	switch { // each by what it would say
+	case seconds < 120:
+		return fmt.Sprintf("%d s", seconds)
+	case minutes < 120:
+		return fmt.Sprintf("%d min", minutes)
+	case minutes < 600 && minutes%60 > 0:
+		return fmt.Sprintf("%d h %d min", minutes/60, minutes%60)
+	case hours < 48:
+		return fmt.Sprintf("%d h", hours)
 	default:
 		return fmt.Sprintf("%d days", int((d+12*time.Hour).Hours()/24))
 	}
