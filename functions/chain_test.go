@@ -42,6 +42,8 @@ func TestChain(t *testing.T) {
 	services.handsOn(t, c.system.Lambda())
 	r.verifyWith(c.system.Key)
 	c.configure()
+	// Its lease lapses while the rest goes on.
+	killing := (&chain{t: t, system: c.system, receiver: r, warm: true}).killHandle(services)
 
 	record := c.enqueue("call-record.json")[0]
 	chat := c.enqueue("chat-status.json")[0]
@@ -129,6 +131,9 @@ func TestChain(t *testing.T) {
 		(&chain{t: t, system: c.system, receiver: r, warm: true}).targets(services)
 	})
 	t.Run("other ways to enqueue", func(t *testing.T) { (&chain{t: t, system: c.system, receiver: r, warm: true}).callers(t) })
+	t.Run("handle, killed in mid-call", func(t *testing.T) {
+		killing.again(&chain{t: t, system: c.system, receiver: r, warm: true})
+	})
 }
 
 // calls looks at everything that the receiver got.
