@@ -1,74 +1,70 @@
 package engine
 
 import (
+	"container/heap"
 	"context"
-	"iter"
-	"maps"
-	"net/url"
-	"strings"
 	"sync"
 	"time"
 
 	"example.com/dispatch/pkg/dispatch"
-	"example.com/dispatch/pkg/dispatch/signature"
 )
 
 const (
 	// brisk is the time of a call, settled, up to which waiting for the end of another is better than
 	// putting a task back; and how long it is waited for.
 	brisk = 250 * time.Millisecond
-	// remembered is how long the sweep passes over a task that was not admitted, if its turn does not come; and
-	// apart how much longer for each that waits before it: a look at many thousands at once would keep the
-	// workers from all others.
-	remembered = 30 * time.Second
-	apart      = 10 * time.Millisecond
-	// memory is how many such tasks, and names of origins, are remembered at most.
-	memory = 100_000
+	// leftFree is how many times as many calls as workers stay free an origin may have.
+	leftFree = 3
 )
 
-// admission says which calls may be made now: no origin has more than its share of the workers, so that a
-// receiver that hangs leaves some for the others; and a task that may kill the process runs by itself.
+// admission says which calls may be made now: no origin has so many of the workers that too few are left for the
+// others, so that receivers that hang do not have them all; and a task that may kill the process runs by itself.
+//
+// A call is admitted only if its origin then has at most three times as many calls as workers stay free. The first
+// that hangs has three quarters of all workers, a second one three quarters of those that are left, and so on; of several
+// that want as many as they can get each gets the same. An origin without a call is always admitted.
+//
+// Where an origin waits for a place, it is because it must not have one more. So the end of a call makes room for one
+// call at most: to the origin that has the fewest of those that wait, whichever origin's call has ended.
 type admission struct {
-	share int // calls to one origin at once
-	gate  *gate
-	now   func() time.Time
+	workers int
+	gate    *gate
+	now     func() time.Time
 
 	mu      sync.Mutex
-	names   map[string]string // of origins, by authority
+	busy    int            // workers with calls that were admitted, or with a turn
+	several map[string]int // calls in flight of tasks with several targets, which are all one worker's; by task
+	names   map[string]string
 	origins map[string]*origin
+	lines   lines
 	refused map[string]refusal // by task, of those with one target
 	turns   []turn             // of those, the tasks whose turn has come
-	unasked map[string]bool    // tasks that have their turn and have not asked to be admitted
+	placed  map[string]*origin // where tasks have a place that have their turn and have not asked to be admitted
 }
 
-// turn is a task that is to be handled because another to the same origin has ended.
-type turn struct {
-	hint dispatch.Hint
-	name string
-	to   *origin
-}
-
-// origin is a receiver that tasks are in flight to, or wait for room.
+// origin is a receiver that tasks are in flight to, or wait for.
 type origin struct {
-	room  chan struct{} // one token for each call in flight
-	users int           // in flight, waiting for room, or having their turn; 0: the origin is forgotten
-	took  time.Duration // smoothed time of its calls; 0 before the first has ended
-	moved time.Time     // when the last one ended; at first, when the origin was met
-	queue []string      // tasks that were not admitted, in turn; those that refused no longer has are over
+	name    string
+	calls   int           // in flight, or about to be: who has a turn has a place
+	took    time.Duration // smoothed time of its calls; 0 before the first has ended
+	moved   time.Time     // when the last one ended; at first, when the origin was met
+	waiters []*waiter     // workers that wait a moment, in turn; those that have gone are passed over
+	queue   []string      // tasks that were not admitted, in turn; those that refused no longer has are over
+	queued  bool          // the last place that had become free went to the queue
+	index   int           // in lines; -1: not there
 }
 
-// refusal remembers of a task that was not admitted where it goes, which its hint does not say.
-type refusal struct {
-	to     *origin
-	queue  string
-	tenant string
-	until  time.Time
+// waiter is a worker with a call that waits for a place.
+type waiter struct {
+	several string
+	has     chan struct{} // closed when it has a place
+	over    bool          // it has one, or has gone
 }
 
 func newAdmission(workers int, now func() time.Time) *admission {
 	return &admission{
-		share: max(1, workers*3/4), gate: newGate(now), now: now,
-		names: map[string]string{}, origins: map[string]*origin{}, refused: map[string]refusal{}, unasked: map[string]bool{},
+		workers: workers, gate: newGate(now), now: now, several: map[string]int{}, names: map[string]string{},
+		origins: map[string]*origin{}, refused: map[string]refusal{}, placed: map[string]*origin{},
 	}
 }
 
@@ -78,190 +74,188 @@ func (a *admission) admit(ctx context.Context, c dispatch.Call) (done func(), ok
 	if !ok {
 		return nil, false
 	}
-	name, o := a.meet(c.Task.ID, c.Doc.URI)
-	if !a.room(ctx, o) {
+	o, ok := a.place(ctx, c)
+	if !ok {
 		leave()
-		a.refuse(name, o, c)
 		return nil, false
 	}
-	began := a.now()
+	began, several := a.now(), severalOf(c)
 	return func() {
-		a.end(name, o, began)
+		a.end(o, several, began)
 		leave()
 	}, true
 }
 
-func originOf(uri string) string {
-	if dispatch.IsARN(uri) {
-		return uri // each is a receiver of its own
-	}
-	u, err := url.Parse(uri)
-	if err != nil {
+// severalOf returns the task's id if it has other targets besides, "" if the call is all that its worker does.
+func severalOf(c dispatch.Call) string {
+	if c.Target == "" {
 		return ""
 	}
-	return signature.Origin(u)
+	return c.Task.ID
 }
 
-// authority returns a URI up to its path, query or fragment: those that have it in common have one origin.
-func authority(uri string) string {
-	scheme, rest, _ := strings.Cut(uri, "://")
-	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
-		return uri[:len(scheme)+len("://")+end]
-	}
-	return uri
-}
-
-func (a *admission) meet(id, uri string) (name string, o *origin) {
+// place takes a place among the origin's calls, for which it waits a moment where they come and go fast.
+func (a *admission) place(ctx context.Context, c dispatch.Call) (*origin, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	delete(a.unasked, id)
-	name, ok := a.names[authority(uri)]
-	if !ok {
-		if len(a.names) >= memory {
-			clear(a.names)
-		}
-		name = originOf(uri)
-		a.names[strings.Clone(authority(uri))] = name
+	id, several, o := c.Task.ID, severalOf(c), a.meet(c.Doc.URI)
+	if a.placed[id] == o {
+		delete(a.placed, id)
+		return o, true
 	}
-	o, ok = a.origins[name]
-	if !ok {
-		o = &origin{room: make(chan struct{}, a.share), moved: a.now()}
-		a.origins[name] = o
+	if a.admits(o, several) {
+		delete(a.refused, id)
+		a.take(o, several)
+		return o, true
 	}
-	o.users++
-	return name, o
+	if o.took < brisk && a.now().Sub(o.moved) < brisk && a.wait(ctx, o, several) {
+		delete(a.refused, id)
+		return o, true
+	}
+	a.refuse(o, c)
+	return nil, false
 }
 
-// room takes a place among the origin's calls, for which it waits a moment where they come and go fast.
-func (a *admission) room(ctx context.Context, o *origin) bool {
-	select {
-	case o.room <- struct{}{}:
-		return true
-	default:
+// admits reports whether the origin may have one more call.
+func (a *admission) admits(o *origin, several string) bool {
+	free := a.workers - a.busy
+	if several == "" || a.several[several] == 0 {
+		free--
 	}
-	a.mu.Lock()
-	waits := o.took < brisk && a.now().Sub(o.moved) < brisk
+	return o.calls == 0 || o.calls+1 <= leftFree*free
+}
+
+func (a *admission) take(o *origin, several string) {
+	o.calls++
+	if several != "" {
+		a.several[several]++
+	}
+	if a.several[several] <= 1 {
+		a.busy++
+	}
+	a.lines.moved(o)
+}
+
+func (a *admission) release(o *origin, several string) {
+	o.calls--
+	if several != "" {
+		if a.several[several]--; a.several[several] == 0 {
+			delete(a.several, several)
+		}
+	}
+	if a.several[several] == 0 {
+		a.busy--
+	}
+	a.lines.moved(o)
+	a.pass()
+	a.forget(o)
+}
+
+// wait waits for a place, while others have the lock.
+func (a *admission) wait(ctx context.Context, o *origin, several string) bool {
+	w := &waiter{several: several, has: make(chan struct{})}
+	o.waiters = append(o.waiters, w)
+	a.lines.join(o)
 	a.mu.Unlock()
-	if !waits {
-		return false
-	}
 	timer := time.NewTimer(brisk)
 	defer timer.Stop()
+	has := false
 	select {
-	case o.room <- struct{}{}:
-		return true
+	case <-w.has:
+		has = true
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-	return false
-}
-
-// refuse lets a task wait for its turn at the origin. One of several targets' calls is not remembered: the task's others
-// would wait for that turn too. It is put back, and tried again a second later.
-func (a *admission) refuse(name string, o *origin, c dispatch.Call) {
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	defer a.leave(name, o)
-	if c.Target != "" {
-		return
+	if !has && w.over { // both at once
+		return true
 	}
-	t := c.Task
-	until := a.now().Add(remembered + time.Duration(len(o.queue))*apart)
-	if !t.ExpireAt.IsZero() && t.ExpireAt.Before(until) {
-		until = t.ExpireAt // then it must be looked at
-	}
-	if r, known := a.refused[t.ID]; known && r.to == o { // it keeps its place
-		a.refused[t.ID] = refusal{o, t.Queue, t.Tenant, until}
-	} else if len(a.refused) < memory && len(o.queue) < memory {
-		a.refused[t.ID] = refusal{o, t.Queue, t.Tenant, until}
-		o.queue = append(o.queue, t.ID)
-	}
+	w.over = true
+	return has
 }
 
-// end makes room for another call to the origin. It is then the turn of one of those that wait, of which the
-// worker that has become free takes care: the sweep, which looks once a second, could not keep a slow
-// receiver busy.
-func (a *admission) end(name string, o *origin, began time.Time) {
-	<-o.room
+// end makes room for another call. It is then the turn of one of those that wait, of which the worker that has become
+// free takes care: the sweep, which looks once a second, could not keep a slow receiver busy.
+func (a *admission) end(o *origin, several string, began time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	o.moved = a.now()
 	took := o.moved.Sub(began)
 	o.took += (took - o.took) / 8
-	a.next(name, o)
-	a.leave(name, o)
+	a.release(o, several)
 }
 
-// next lets the next of those that wait for the origin have its turn.
-func (a *admission) next(name string, o *origin) {
-	for chosen := false; len(o.queue) > 0 && !chosen; o.queue = o.queue[1:] {
-		id := o.queue[0]
-		r := a.refused[id]
-		if chosen = r.to == o; chosen {
-			delete(a.refused, id)
-			o.users++
-			a.turns = append(a.turns, turn{dispatch.Hint{ID: id, Queue: r.queue, Tenant: r.tenant}, name, o})
+// pass gives what has become free to those that wait for it.
+func (a *admission) pass() {
+	for len(a.lines) > 0 {
+		o := a.lines[0]
+		if !a.admits(o, "") {
+			return
+		}
+		if !a.next(o) { // whoever waited has gone
+			heap.Remove(&a.lines, o.index)
+			a.forget(o)
 		}
 	}
 }
 
-// takeTurn takes a task whose turn has come. It is due within a second, and may be claimed. endTurn is to be
-// called after it was handled.
-func (a *admission) takeTurn() (t turn, ok bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if len(a.turns) == 0 {
-		return turn{}, false
+// next gives a place to a worker that waits for the origin, or to a task that was put back: to each in turn. It reports
+// whether there was any.
+func (a *admission) next(o *origin) bool {
+	o.queued = !o.queued
+	if o.queued {
+		return a.nextTurn(o) || a.nextWaiter(o)
 	}
-	t, a.turns = a.turns[0], a.turns[1:]
-	a.unasked[t.hint.ID] = true
-	return t, true
+	return a.nextWaiter(o) || a.nextTurn(o)
 }
 
-// endTurn lets another have the turn of a task that has made no use of it: it has ended meanwhile.
-func (a *admission) endTurn(t turn) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.unasked[t.hint.ID] {
-		delete(a.unasked, t.hint.ID)
-		a.next(t.name, t.to)
-	}
-	a.leave(t.name, t.to)
-}
-
-func (a *admission) leave(name string, o *origin) {
-	if o.users--; o.users > 0 {
-		return
-	}
-	delete(a.origins, name)
-	maps.DeleteFunc(a.refused, func(_ string, r refusal) bool { return r.to == o })
-}
-
-// waits reports whether the task waits for its turn: claiming it only to put it back would cost two writes a
-// second, for each of what may be many thousands that go to a receiver that hangs.
-func (a *admission) waits(id string) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	r, ok := a.refused[id]
-	return ok && a.now().Before(r.until)
-}
-
-// sightings is the store as the sweep sees it: without the tasks that wait for their turn.
-type sightings struct {
-	dispatch.Store
-	admission *admission
-}
-
-// Due implements [dispatch.Store].
-func (s sightings) Due(ctx context.Context, lane string, upTo time.Time) iter.Seq2[dispatch.Hint, error] {
-	return func(yield func(dispatch.Hint, error) bool) {
-		for h, err := range s.Store.Due(ctx, lane, upTo) {
-			if err == nil && s.admission.waits(h.ID) {
-				continue
-			}
-			if !yield(h, err) {
-				return
-			}
+func (a *admission) nextWaiter(o *origin) bool {
+	for len(o.waiters) > 0 {
+		w := o.waiters[0]
+		o.waiters = o.waiters[1:]
+		if !w.over {
+			w.over = true
+			a.take(o, w.several)
+			close(w.has)
+			return true
 		}
+	}
+	return false
+}
+
+// lines are the origins that are waited for, those with the fewest calls first.
+type lines []*origin
+
+func (l lines) Len() int           { return len(l) }
+func (l lines) Less(i, j int) bool { return l[i].calls < l[j].calls }
+func (l lines) Swap(i, j int) {
+	l[i], l[j] = l[j], l[i]
+	l[i].index, l[j].index = i, j
+}
+
+// Push is called by package heap.
+func (l *lines) Push(x any) {
+	o := x.(*origin)
+	o.index = len(*l)
+	*l = append(*l, o)
+}
+
+// Pop is called by package heap.
+func (l *lines) Pop() any {
+	last := len(*l) - 1
+	o := (*l)[last]
+	(*l)[last], *l, o.index = nil, (*l)[:last], -1
+	return o
+}
+
+func (l *lines) join(o *origin) {
+	if o.index < 0 {
+		heap.Push(l, o)
+	}
+}
+
+func (l *lines) moved(o *origin) {
+	if o.index >= 0 {
+		heap.Fix(l, o.index)
 	}
 }
