@@ -21,7 +21,7 @@ import (
 
 const (
 	together    = 1000 // tasks of one request at most
-	connections = 64
+	connections = 256  // to the server at most
 )
 
 // asked is a task as a caller writes it.
@@ -68,7 +68,7 @@ type caller struct {
 }
 
 func (s *server) caller() caller {
-	return caller{s.URL, &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections}, Timeout: time.Minute}}
+	return caller{s.URL, &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections, MaxConnsPerHost: connections}, Timeout: time.Minute}}
 }
 
 // enqueue returns once the server has acknowledged them. Where the answer was lost it asks again, as callers do: the ids
@@ -103,13 +103,15 @@ func (c caller) post(ctx context.Context, input []byte) (status int, err error) 
 	return answer.StatusCode, err
 }
 
-// steadily enqueues tasks at a rate for some time, whether or not the last ones have been acknowledged. It returns how
-// many there were, and how long each took to be acknowledged, in turn.
+// steadily enqueues tasks at a rate for some time, whether or not the last ones have been acknowledged, unless all
+// connections wait: then as fast as the server acknowledges. It returns how many there were, and how long each took to be
+// acknowledged, in turn.
 func (c caller) steadily(ctx context.Context, rate int, lasts time.Duration, task func(i int) asked) (n int, took []time.Duration, failed error) {
 	n = int(lasts.Seconds() * float64(rate))
 	took = make([]time.Duration, n)
 	errs := make([]error, n)
 	var wg sync.WaitGroup
+	asking := make(chan struct{}, connections)
 	began := time.Now()
 	for i := range n {
 		select {
@@ -118,7 +120,13 @@ func (c caller) steadily(ctx context.Context, rate int, lasts time.Duration, tas
 			wg.Wait()
 			return i, took[:i], ctx.Err()
 		}
+		asking <- struct{}{} // each has an end: the client's timeout
+		if time.Since(began) > lasts {
+			n = i
+			break
+		}
 		wg.Go(func() {
+			defer func() { <-asking }()
 			asked := time.Now()
 			errs[i] = c.enqueue(ctx, task(i))
 			took[i] = time.Since(asked)
@@ -126,7 +134,7 @@ func (c caller) steadily(ctx context.Context, rate int, lasts time.Duration, tas
 	}
 	wg.Wait()
 	refused := 0
-	for _, err := range errs {
+	for _, err := range errs[:n] {
 		if err != nil {
 			refused, failed = refused+1, err
 		}
@@ -134,7 +142,7 @@ func (c caller) steadily(ctx context.Context, rate int, lasts time.Duration, tas
 	if failed != nil {
 		failed = fmt.Errorf("%d of %d were not acknowledged: %w", refused, n, failed)
 	}
-	return n, took, failed
+	return n, took[:n], failed
 }
 
 // fill puts n tasks into a new file, as the server would.
