@@ -48,16 +48,17 @@ func connect(ctx context.Context, path string, readOnly bool) (_ *session, err e
 	}()
 	pragmas := []string{fmt.Sprintf("PRAGMA busy_timeout=%d", busy.Milliseconds())}
 	if readOnly {
-		pragmas = append(pragmas, "PRAGMA query_only=1")
+		// A reader drops all its pages when it begins after somebody has written: more would only fill up in long reads.
+		pragmas = append(pragmas, "PRAGMA query_only=1", "PRAGMA cache_size=-4096") // KB
 	} else {
 		pragmas = append(pragmas,
 			"PRAGMA journal_mode=WAL",
 			"PRAGMA synchronous=FULL",            // NORMAL may lose what was acknowledged when the power fails
 			"PRAGMA wal_autocheckpoint=4000",     // pages; the default of 1000 flushes the file too often
 			"PRAGMA journal_size_limit=67108864", // gives back what a rush took
+			"PRAGMA cache_size=-32768",           // KB of pages, each of which takes twice its size of memory
 		)
 	}
-	pragmas = append(pragmas, "PRAGMA cache_size=-65536") // KB
 	for _, p := range pragmas {
 		// Turning on WAL does not wait as writes do while another process turns it on too.
 		if err := retryBusy(ctx, func() error { return s.run(p) }); err != nil {
