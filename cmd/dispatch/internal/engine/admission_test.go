@@ -45,6 +45,33 @@ func TestAHungReceiverStopsNoOther(t *testing.T) {
 	})
 }
 
+func TestTwoHungReceiversStopNoOther(t *testing.T) {
+	var hung gauge
+	in(t, 16, func(ctx context.Context, c dispatch.Call) dispatch.Answer {
+		if strings.Contains(c.Doc.URI, "hung") {
+			hung.begin()
+			defer hung.end()
+			return slowly(ctx, time.Hour, 204) // until the timeout
+		}
+		return slowly(ctx, 10*time.Millisecond, 204)
+	}, func(t *testing.T, r rig) {
+		r.enqueue("hung1", 200, nil)
+		r.enqueue("hung2", 200, nil)
+		r.enqueue("well", 50, nil) // behind them in the lane
+		r.until(15*time.Second, "all of the other's delivered before the first of the hung ones ends", func() bool {
+			return r.in(dispatch.Delivered, "well") == 50
+		})
+		if hung.most != 15 {
+			t.Errorf("%d in flight to the hung receivers at once, want 12 and 3 of 16 workers", hung.most)
+		}
+		r.until(time.Hour, "those that wait have their turns", func() bool {
+			r.claims.mu.Lock()
+			defer r.claims.mu.Unlock()
+			return r.claims.n["hung1-15"] > 1 && r.claims.n["hung2-15"] > 1
+		})
+	})
+}
+
 // Many that wait for a receiver which answers, but slowly, are looked at now and then, a few at a time, however long that
 // goes on.
 func TestThoseThatWaitAreNotClaimedAllAtOnce(t *testing.T) {
