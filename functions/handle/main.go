@@ -26,7 +26,8 @@ func build(e wiring.Environment, log *slog.Logger) (lambda.Handler, error) {
 	store := e.Store(e.TasksPerHandle)
 	f := &function{client: client, aws: aws, signer: signingkey.New(e, e.TasksPerHandle).Signer, verb: dispatch.Handle{
 		Store: store, Settings: dispatch.CachedSettings(store, time.Now, settingsAge), Rule: rule.Allows, Retention: e.Retention,
-		Circuits: &dispatch.Circuits{Store: store, Now: time.Now, Age: circuitsAge, Log: log}, Now: time.Now, Token: rand.Text, Chance: mathrand.Float64, Log: log,
+		Circuits: &dispatch.Circuits{Store: store, Now: time.Now, Age: circuitsAge, Token: rand.Text, Chance: mathrand.Float64, Log: log},
+		Now:      time.Now, Token: rand.Text, Chance: mathrand.Float64, Log: log,
 	}, checkURI: dispatch.URICheck(len(e.AllowedNetworks) > 0, egress.NewCheck(e.Egress()))}
 	if secrets := headersecret.New(e); secrets != nil {
 		f.secret = secrets.Value

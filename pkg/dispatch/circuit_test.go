@@ -2,9 +2,11 @@ package dispatch_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -15,7 +17,7 @@ import (
 
 // withCircuits gives a handle circuits of its own, as another process would have them.
 func withCircuits(h *dispatch.Handle) *dispatch.Handle {
-	h.Circuits = &dispatch.Circuits{Store: h.Store, Now: h.Now, Age: time.Second, Log: slog.New(slog.DiscardHandler)}
+	h.Circuits = &dispatch.Circuits{Store: h.Store, Now: h.Now, Age: time.Second, Token: rand.Text, Chance: mathrand.Float64, Log: slog.New(slog.DiscardHandler)}
 	return h
 }
 

@@ -2,10 +2,8 @@ package dispatch
 
 import (
 	"context"
-	crand "crypto/rand"
 	"log/slog"
 	"maps"
-	"math/rand/v2"
 	"strings"
 	"sync"
 	"time"
@@ -17,10 +15,12 @@ import (
 // share; a process counts the failures that it has seen itself. Nothing depends on it: where the document cannot be read
 // or written, calls are made.
 type Circuits struct {
-	Store Store
-	Now   func() time.Time
-	Age   time.Duration // how late it may learn of what others have seen
-	Log   *slog.Logger
+	Store  Store
+	Now    func() time.Time
+	Age    time.Duration  // how late it may learn of what others have seen
+	Token  func() string  // a random name of a try, new at each call
+	Chance func() float64 // in [0, 1), for pauses before a change is tried again
+	Log    *slog.Logger
 
 	mu       sync.Mutex
 	failures map[string]failing // by origin
@@ -105,7 +105,7 @@ func (c *Circuits) ask(ctx context.Context, s CircuitSettings, origin string, ti
 		now, ok := open[origin]
 		closed, mine = !ok, ok && !c.Now().Before(now.ProbeAt)
 		if mine {
-			now.ProbeAt, now.Probe = c.Now().Add(timeout+s.wait(now.Tries)), crand.Text()
+			now.ProbeAt, now.Probe = c.Now().Add(timeout+s.wait(now.Tries)), c.Token()
 			open[origin] = now
 		}
 		return mine
@@ -228,7 +228,7 @@ func (c *Circuits) fail(ctx context.Context, s CircuitSettings, origin string, p
 
 // change lets edit change the open circuits, and keeps what holds then.
 func (c *Circuits) change(ctx context.Context, edit func(map[string]Circuit) bool) error {
-	open, err := changeShared(context.WithoutCancel(ctx), circuitsDocument(c.Store), rand.Float64, func(open *map[string]Circuit) bool {
+	open, err := changeShared(context.WithoutCancel(ctx), circuitsDocument(c.Store), c.Chance, func(open *map[string]Circuit) bool {
 		if *open == nil {
 			*open = map[string]Circuit{}
 		}

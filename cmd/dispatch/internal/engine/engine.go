@@ -91,7 +91,7 @@ func New(o Options) *Engine {
 	e.Editor = &dispatch.Editor{Store: o.Store, Settings: e.Settings, Invoke: e.Offer, Retention: o.Retention, Now: o.Now}
 	e.handle = &dispatch.Handle{
 		Store: handing{o.Store, e.successors}, Settings: e.Settings, Send: o.Send, Admit: e.admission.admit, Rule: rule.Allows, Notify: o.Notify,
-		Circuits:  &dispatch.Circuits{Store: o.Store, Now: o.Now, Age: settingsAge, Log: o.Log},
+		Circuits:  &dispatch.Circuits{Store: o.Store, Now: o.Now, Age: settingsAge, Token: rand.Text, Chance: mathrand.Float64, Log: o.Log},
 		Retention: o.Retention, Now: o.Now, Token: rand.Text, Chance: mathrand.Float64, Log: o.Log,
 	}
 	e.Enqueue = &dispatch.Enqueue{
@@ -162,12 +162,11 @@ func (e *Engine) Offer(ctx context.Context, hints []dispatch.Hint) error {
 
 // await gives the sweep's hints: it waits for free workers, so that the sweep goes no faster than they do.
 func (e *Engine) await(ctx context.Context, hints []dispatch.Hint) error {
-	if err := e.give(ctx, hints); errors.Is(err, ErrStopping) || ctx.Err() != nil {
+	err := e.give(ctx, hints)
+	if errors.Is(err, ErrStopping) || ctx.Err() != nil {
 		return nil // the hints are dropped
-	} else if err != nil {
-		return err
 	}
-	return nil
+	return err
 }
 
 // Handle has the hints handled as workers become free, and returns when all are settled or dropped. The
