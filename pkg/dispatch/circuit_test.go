@@ -451,6 +451,26 @@ func TestCircuitsThatAreReadSlowly(t *testing.T) {
 	})
 }
 
+// A read that stood still with its function tells what held then: it is made again.
+func TestCircuitsThatWereReadLongAgo(t *testing.T) {
+	inWorld(t, func(w *world) {
+		withCircuits(w.handle)
+		slow := &documents{Store: w.store, takes: time.Hour}
+		other := withCircuits(w.newHandle(slow))
+		if err := other.Run(w.Context(), []dispatch.Hint{{ID: "nothing", Queue: dispatch.DefaultQueue}}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour - 2*time.Second)
+		slow.takes, w.answers = 0, []dispatch.Answer{{Status: 503}}
+		w.fail(10)
+		time.Sleep(time.Second)
+		if err := other.Run(w.Context(), []dispatch.Hint{w.put("waits", "")}); err != nil {
+			t.Fatal(err)
+		}
+		w.wantCalls(10)
+	})
+}
+
 // Origins that nobody calls any more do not keep the circuits of others from opening.
 func TestForgottenCircuits(t *testing.T) {
 	inWorld(t, func(w *world) {

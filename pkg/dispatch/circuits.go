@@ -25,7 +25,7 @@ type Circuits struct {
 	mu       sync.Mutex
 	failures map[string]failing // by origin
 	open     map[string]Circuit // by origin
-	read     time.Time          // when open was read
+	read     time.Time          // when open was asked for, or written
 	reading  chan struct{}      // closed when a read that is under way is over; nil: there is none
 }
 
@@ -47,16 +47,17 @@ const (
 	untried = 2 * time.Hour
 )
 
-// refresh begins to read what others have seen, if that was long ago. It waits for nothing.
-func (c *Circuits) refresh(ctx context.Context) {
+// refresh begins to read what others have seen, if that was long before now. It waits for nothing.
+func (c *Circuits) refresh(ctx context.Context, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if now := c.Now(); c.reading != nil || !c.read.IsZero() && now.Sub(c.read) < c.Age {
+	if c.reading != nil || !c.read.IsZero() && now.Sub(c.read) < c.Age {
 		return
 	}
 	over := make(chan struct{})
 	c.reading = over
 	go func() {
+		defer close(over) // however it ends
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sharedTime)
 		defer cancel()
 		open, err := LoadCircuits(ctx, c.Store)
@@ -65,22 +66,27 @@ func (c *Circuits) refresh(ctx context.Context) {
 		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
+		if c.reading = nil; c.read.After(now) {
+			return // a change knows it better
+		}
 		if err == nil {
 			c.open = open
 		}
-		c.read, c.reading = c.Now(), nil
-		close(over)
+		c.read = now
 	}()
 }
 
 // known returns the origin's circuit, if it is open.
 func (c *Circuits) known(ctx context.Context, origin string) (Circuit, bool) {
-	c.refresh(ctx)
-	c.mu.Lock()
-	reading := c.reading
-	c.mu.Unlock()
-	if reading != nil {
-		<-reading
+	now := c.Now()
+	for range 2 { // a read that is under way may have stood still with its function for hours
+		c.refresh(ctx, now)
+		c.mu.Lock()
+		reading := c.reading
+		c.mu.Unlock()
+		if reading != nil {
+			<-reading
+		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -192,7 +192,7 @@ func (h *Handle) claim(ctx context.Context, ids []string, token string) []Result
 	ctx, cancel := context.WithTimeout(ctx, claimTime)
 	defer cancel()
 	if h.Circuits != nil {
-		h.Circuits.refresh(ctx) // meanwhile
+		h.Circuits.refresh(ctx, h.Now()) // meanwhile
 	}
 	return h.Store.Claim(ctx, ids, Lease{Token: token, At: h.Now(), Left: left})
 }

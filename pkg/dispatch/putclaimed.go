@@ -33,7 +33,7 @@ func (h *Handle) PutClaimed(ctx context.Context, now time.Time, tasks []Task, fr
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), claimTime)
 	defer cancel()
 	if h.Circuits != nil {
-		h.Circuits.refresh(ctx) // meanwhile
+		h.Circuits.refresh(ctx, h.Now()) // meanwhile
 	}
 	rows := slices.Clone(tasks)
 	for _, i := range able {
