@@ -13,7 +13,7 @@ import (
 func (c *checker) begins(p *process, made dispatch.Call, kind answer) *call {
 	c.figures.Calls++
 	t := c.task(made.Task.ID)
-	one := &call{task: t, by: p, lease: made.Task.Lease, target: made.Target, answer: kind}
+	one := &call{task: t, by: p, lease: made.Task.Lease, target: made.Target, answer: kind, began: time.Now(), origin: originOf(made.Task.Tenant, made.Doc.URI)}
 	now := dispatch.Millis(p.now())
 	switch {
 	case t.row == nil:
@@ -35,7 +35,11 @@ func (c *checker) begins(p *process, made dispatch.Call, kind answer) *call {
 			c.broken("%s is called by %s and %s at once", t.id, other.by.name, p.name)
 		}
 	}
+	if is := text(t.row, "tenant"); is != made.Task.Tenant {
+		c.broken("%s is called on behalf of %q, and it is %q's", t.id, made.Task.Tenant, is)
+	}
 	c.limits(t)
+	c.heldBack(p, one, made)
 	c.turn(t)
 	if want := c.wanted[t.id]; want.ID != "" && !c.contents[t.id][content(made.Doc.Body)] {
 		c.broken("%s is called with what nobody asked for: %s", t.id, made.Doc.Body)
@@ -73,31 +77,43 @@ func (c *checker) pauses(paused bool) {
 // and the call.
 const pauseTime = handleAge + 10*time.Second
 
-// limits says that a call keeps to the settings of the limited queue, where nothing is late and clocks agree.
+// limits says that a call keeps to the settings of the limited queue and tenant, where nothing is late and clocks agree.
 func (c *checker) limits(t *task) {
 	f := c.world.faults
-	if c.queueOf(t) != limited || f.stalled+f.slow+f.lost+f.failed+f.throttled+f.conflict > 0 || f.skew > time.Second {
+	if f.stalled+f.slow+f.lost+f.failed+f.throttled+f.conflict > 0 || f.skew > time.Second {
 		return
 	}
-	if !c.paused.IsZero() && time.Since(c.paused) > pauseTime {
+	if c.queueOf(t) == limited && !c.paused.IsZero() && time.Since(c.paused) > pauseTime {
 		c.broken("%s is called %v after its queue was paused", t.id, time.Since(c.paused))
+	}
+	c.inFlight(t, "queue", limited, c.world.plan.limited.InFlight)
+	c.inFlight(t, "tenant", red, c.world.plan.red.InFlight)
+}
+
+// inFlight says that no more calls are under way of those that have this name than are allowed, 0 for any number.
+func (c *checker) inFlight(t *task, whose, name string, most int) {
+	if most == 0 || text(t.row, whose) != name {
+		return
 	}
 	busy := map[*task]bool{t: true}
 	for _, other := range c.tasks {
 		for _, one := range other.calls {
-			if !one.over && c.queueOf(other) == limited {
+			if !one.over && text(other.row, whose) == name {
 				busy[other] = true
 			}
 		}
 	}
-	if most := c.world.plan.limited.InFlight; most > 0 && len(busy) > most {
-		c.broken("%d calls of the limited queue are under way, the limit is %d", len(busy), most)
+	if len(busy) > most {
+		c.broken("%d calls of the %s %s are under way, the limit is %d", len(busy), whose, name, most)
 	}
 }
 
 func (c *checker) queueOf(t *task) string { return text(t.row, "queue") }
 
-func (c *checker) ends(one *call) { one.over, one.ended = true, time.Now() }
+func (c *checker) ends(one *call) {
+	one.over, one.ended = true, time.Now()
+	c.counts(one)
+}
 
 // turn says that it is a member's turn: all that came before it in its group have ended.
 func (c *checker) turn(t *task) {

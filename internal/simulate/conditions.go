@@ -27,7 +27,7 @@ func without(what string, clauses ...string) func(*world, *process, any) (any, e
 				return w.do(p, &changed)
 			}
 		case *dynamodb.PutItemInput:
-			if what == "put" && !strings.HasPrefix(text(in.Item, "id"), "/") {
+			if what == "put" && !strings.HasPrefix(text(in.Item, "id"), "/") || what == describe(in) {
 				changed := *in
 				changed.ConditionExpression, changed.ExpressionAttributeNames = strip(in.ConditionExpression), named(in.ExpressionAttributeNames)
 				return w.do(p, &changed)

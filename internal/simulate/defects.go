@@ -1,6 +1,9 @@
 package simulate
 
 import (
+	"context"
+	"maps"
+	"strings"
 	"time"
 
 	"example.com/dispatch/pkg/dispatch"
@@ -23,7 +26,7 @@ func defects() []defect {
 		{name: "two claims allowed", door: without("claim", "attribute_not_exists(#lease)")},
 		{name: "a claim whatever the state", door: without("claim", "#state = :scheduled")},
 		{name: "the index trusted: a claim whenever a hint came", door: without("claim", "#dueAt <= :ahead")},
-		{name: "lease too short", seed: 194, door: shortLease},
+		{name: "lease too short", seed: 393, door: shortLease},
 		{name: "lease taken before its end", store: claimingWith(func(l *dispatch.Lease) { l.At = l.At.Add(40 * time.Second) })},
 		{name: "settled before it is sent", store: settlesFirst},
 		{name: "lapses counted for hints never claimed", door: countsHints},
@@ -58,6 +61,64 @@ func defects() []defect {
 		{name: "calls that outlast the lease", call: callsOn},
 		{name: "calls to the lease's very end, whatever other clocks say", seed: 6136, store: claimed(func(t *dispatch.Task) { t.Until = t.Until.Add(dispatch.Skew) })},
 		{name: "failures left in the live lane", door: leftInLane},
+		{name: "a wait for a circuit that counts as an attempt", store: settlingWith(func(t *dispatch.Task) {
+			for i := range t.Progress {
+				if dispatch.HeldBack(t.Progress[i]) {
+					t.Progress[i].Attempts++
+				}
+			}
+		})},
+		{name: "a wait for a circuit without end", store: settlingWith(func(t *dispatch.Task) {
+			if len(t.Progress) == 1 && dispatch.HeldBack(t.Progress[0]) {
+				t.DueAt = t.DueAt.Add(24 * time.Hour)
+			}
+		})},
+		{name: "an open circuit lets all through", store: circuitsAsRead(func(all map[string]dispatch.Circuit) { clear(all) })},
+		{name: "a circuit that each call tries", store: circuitsAsRead(func(all map[string]dispatch.Circuit) {
+			for origin, c := range all {
+				c.ProbeAt = time.Time{}
+				all[origin] = c
+			}
+		})},
+		{name: "the right to try a receiver taken over another's", door: without("put /doc/circuits", "#generation = :before")},
+		{name: "one circuit for all receivers", store: circuitsAsRead(func(all map[string]dispatch.Circuit) {
+			for _, c := range all {
+				all[anywhere], all[firstOf], all[secondOf] = c, c, c
+			}
+		})},
+		{name: "one circuit for all tenants", store: circuitsAsRead(func(all map[string]dispatch.Circuit) {
+			for origin, c := range maps.Clone(all) {
+				if receiver, found := strings.CutPrefix(origin, red+" "); found {
+					all[blue+" "+receiver] = c
+				}
+			}
+		})},
+		{name: "a tenant's limit that is not asked", seed: 1107, store: tenantsUnlimited},
+		{name: "a callback that is no tenant's", store: settlingFor(func(t *dispatch.Task) { t.Tenant = "" })},
+		{name: "circuits that are never read again", seed: 268, call: func(_ *process, h *dispatch.Handle) { h.Circuits.Age = 24 * time.Hour }},
+		{name: "a circuit that never closes", store: circuitsWritten(func(was, is map[string]dispatch.Circuit) bool { return len(is) >= len(was) })},
+		{name: "a circuit that never opens", store: circuitsWritten(func(was, is map[string]dispatch.Circuit) bool { return len(is) <= len(was) })},
+		{name: "circuits open that are off", call: func(_ *process, h *dispatch.Handle) {
+			settings := h.Settings
+			h.Settings = func(ctx context.Context) (dispatch.Settings, error) {
+				s, err := settings(ctx)
+				if s.Circuit != nil && s.Circuit.Failures == 0 {
+					s.Circuit = &dispatch.CircuitSettings{Failures: 2, Interval: 5}
+				}
+				return s, err
+			}
+		}},
+		{name: "circuits opened by any failure", call: func(_ *process, h *dispatch.Handle) {
+			settings := h.Settings
+			h.Settings = func(ctx context.Context) (dispatch.Settings, error) {
+				s, err := settings(ctx)
+				if s.Circuit != nil && s.Circuit.Failures > 0 {
+					s.Circuit = &dispatch.CircuitSettings{Failures: 1, Interval: s.Circuit.Interval}
+				}
+				return s, err
+			}
+		}},
+		{name: "nothing is called while the circuits cannot be read", store: closesBlind},
 		{name: "ten lapses do not stop it", store: claimed(func(t *dispatch.Task) { t.Lapses = 0 })},
 	}
 }

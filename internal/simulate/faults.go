@@ -33,6 +33,7 @@ type faults struct {
 	receiver float64 // a receiver hangs, refuses, resets, answers late or in half
 	skew     time.Duration
 	smallest bool // pages have three entries
+	blind    bool // the circuits can be neither read nor written
 }
 
 // kinds are the faults by name, so that a story can be told without those that it does not need.
@@ -55,6 +56,7 @@ func (f *faults) kinds() map[string]func() {
 		"bad receivers":     func() { f.receiver = 0 },
 		"clock skew":        func() { f.skew = 0 },
 		"small pages":       func() { f.smallest = false },
+		"blind circuits":    func() { f.blind = false },
 	}
 }
 

@@ -18,6 +18,9 @@ const (
 	enqueueAge = time.Minute
 	sweepAge   = 10 * time.Second
 	handleAge  = 30 * time.Second
+
+	circuitsAge      = 10 * time.Second
+	localCircuitsAge = 100 * time.Millisecond
 )
 
 // tick runs sweep once a minute, more or less.
@@ -57,7 +60,8 @@ func (w *world) handle(name string, hints []dispatch.Hint) {
 			Store: store, Settings: p.settings(handleAge, store), Send: p.send, Retention: dispatch.MinRetention,
 			Rule: w.rule, Now: p.now, Token: p.token, Chance: func() float64 { return 0.5 }, Log: w.log,
 		}
-		if w.local != nil {
+		h.Circuits = p.circuits(store)
+		if w.local != nil || w.plan.circuit.Failures > 0 {
 			h.Admit = p.admit
 		}
 		if w.defect.call != nil {
@@ -132,8 +136,13 @@ func (p *process) wake(context.Context) error {
 	return nil
 }
 
-// admit refuses a call now and then, as the server does whose receivers have their share of workers.
+// admit refuses a call now and then, as the server does whose receivers have their share of workers. In Lambda it admits
+// all, when it is their turn to ask for their circuits.
 func (p *process) admit(_ context.Context, c dispatch.Call) (done func(), ok bool) {
+	p.turn(c)
+	if p.world.local == nil {
+		return func() {}, true
+	}
 	d := newDice(p.world.seed, p.name, "admits", c.Task.ID, c.Target, strconv.Itoa(c.Attempt))
 	return func() {}, p.world.calm || !d.chance(p.world.faults.refused)
 }

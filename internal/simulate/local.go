@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"example.com/dispatch/internal/simulate/table"
@@ -19,6 +20,9 @@ type local struct {
 	path  string
 	store *sqlite.Store
 	rows  map[string]table.Row // as they were after the last call
+
+	server *process // what all handles share
+	starts int
 }
 
 // openLocal opens the store of a run, and has the server be killed now and then.
@@ -28,6 +32,7 @@ func (w *world) openLocal(path string) error {
 		return err
 	}
 	w.local = &local{world: w, path: path, store: s}
+	w.local.start()
 	d := newDice(w.seed, "server")
 	if w.faults.killed > 0 && d.chance(0.7) {
 		w.schedule.in(d.between(0, w.plan.peace), "the server is killed", w.local.restart)
@@ -43,6 +48,8 @@ func (l *local) restart() {
 	for _, p := range w.everybody() {
 		p.kill()
 	}
+	close(l.server.place.dead)
+	l.start()
 	err := l.store.Close()
 	if err == nil {
 		l.store, err = sqlite.Open(context.Background(), l.path)
@@ -54,6 +61,15 @@ func (l *local) restart() {
 		w.checker.broken("the store cannot be opened again: %v", err)
 	}
 	l.look(nil)
+}
+
+// start begins the life of a server. It is no invocation: it ends when it is killed.
+func (l *local) start() {
+	l.starts++
+	name := "server " + strconv.Itoa(l.starts)
+	place := &instance{name: name, busy: true, dead: make(chan struct{})}
+	l.world.instances["server"] = append(l.world.instances["server"], place)
+	l.server = &process{world: l.world, name: name, place: place, ctx: context.Background(), counts: map[string]int{}}
 }
 
 // upkeep deletes what is past its time to live, once an hour, as the server does.
@@ -88,7 +104,7 @@ func (l *local) look(p *process) {
 // rowOf is the task as the checker knows rows.
 func rowOf(t dispatch.Task) table.Row {
 	r := table.Row{"id": texts(t.ID), "state": texts(string(t.State))}
-	for name, s := range map[string]string{"reason": t.Reason, "lane": t.Lane, "lease": t.Lease, "group": t.Group, "next": t.Next, "queue": t.Queue, "identifier": t.Identifier} {
+	for name, s := range map[string]string{"reason": t.Reason, "lane": t.Lane, "lease": t.Lease, "group": t.Group, "next": t.Next, "queue": t.Queue, "identifier": t.Identifier, "tenant": t.Tenant} {
 		if s != "" {
 			r[name] = texts(s)
 		}

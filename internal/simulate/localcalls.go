@@ -30,6 +30,10 @@ func (c calls) do(ctx context.Context, name string, writes bool, happens func(co
 		switch {
 		case failed != nil:
 			return 1
+		case f.blind && strings.HasSuffix(name, " "+dispatch.CircuitsName):
+			done, failed = false, errStore
+		case c.p == w.local.server && d.chance(f.killed):
+			done, failed = d.chance(0.5), errStore
 		case d.chance(f.killed):
 			done = d.chance(0.5)
 			w.schedule.in(takes, c.p.name+" dies", c.p.kill)
@@ -144,11 +148,37 @@ func (c calls) List(context.Context, dispatch.Filter) iter.Seq2[dispatch.Task, e
 }
 
 func (c calls) Load(ctx context.Context, name string) (doc dispatch.Document, err error) {
-	failed := c.do(ctx, "loads "+name, false, func(ctx context.Context, s *sqlite.Store) { doc, err = s.Load(ctx, name) })
-	return doc, errors.Join(failed, err)
+	failed := c.do(ctx, "loads "+name, false, func(ctx context.Context, s *sqlite.Store) {
+		if doc, err = s.Load(ctx, name); name == dispatch.CircuitsName {
+			c.p.world.checker.learns(c.p, decodeCircuits(doc.Body), time.Now())
+		}
+	})
+	if failed != nil {
+		c.trouble(name)
+		return dispatch.Document{}, failed
+	}
+	return doc, err
 }
 
 func (c calls) Save(ctx context.Context, doc dispatch.Document) (err error) {
-	failed := c.do(ctx, "saves "+doc.Name, true, func(ctx context.Context, s *sqlite.Store) { err = s.Save(ctx, doc) })
+	var landed time.Time
+	failed := c.do(ctx, "saves "+doc.Name, true, func(ctx context.Context, s *sqlite.Store) {
+		if err = s.Save(ctx, doc); err == nil && doc.Name == dispatch.CircuitsName {
+			landed = time.Now()
+			c.p.world.checker.circuits(c.p, decodeCircuits(doc.Body))
+		}
+	})
+	if failed != nil {
+		c.trouble(doc.Name)
+	} else if !landed.IsZero() {
+		c.p.world.checker.learns(c.p, decodeCircuits(doc.Body), landed)
+	}
 	return errors.Join(failed, err)
+}
+
+// trouble has the checker know that the circuits could not be read or written.
+func (c calls) trouble(name string) {
+	if name == dispatch.CircuitsName {
+		c.p.world.checker.troubled(c.p, 0)
+	}
 }

@@ -56,6 +56,10 @@ func (w *world) fateOf(d *dice, in any) fate {
 		}
 		return x
 	}
+	if f.blind && ofCircuits(in) {
+		x.instead, x.never = errThrottled, true
+		return x
+	}
 	_, transaction := in.(*dynamodb.TransactWriteItemsInput)
 	switch {
 	case d.chance(f.throttled):
@@ -117,15 +121,19 @@ func (p *process) request(ctx context.Context, in any) (out any, err error) {
 				answer, failure := w.perform(p, in, d)
 				if x.instead == nil {
 					out, err = answer, failure
+					w.checker.asked(p, in, answer, failure, x.answer-x.lands)
 				}
 			})
+		}
+		if ofCircuits(in) && (x.instead != nil || x.answer > 100*time.Millisecond) {
+			w.checker.troubled(p, x.answer)
 		}
 		if x.instead != nil {
 			err = x.instead
 			p.tell("%s: %v%s", describe(in), err, map[bool]string{true: ", not done", false: ", but done"}[x.never])
 		}
 		if x.kill {
-			w.schedule.in(x.answer, p.name+" "+describe(in)+" dies", p.kill)
+			w.schedule.in(x.answer, p.name+" "+describe(in)+" dies", p.die)
 			x.answer++
 		}
 		return x.answer

@@ -20,7 +20,12 @@ type plan struct {
 	first     []spec                 // all that is asked for
 	lanes     int                    // of the default queue
 	limited   dispatch.QueueSettings // of the queue of that name
-	scripts   map[string][]answer    // by task and, of several targets, target: what its receiver does, call by call; the last goes on
+	circuit   dispatch.CircuitSettings
+	outages   []outage
+	tenants   bool // tasks are on behalf of tenants
+	red       dispatch.TenantQueue
+	seed      uint64
+	scripts   map[string][]answer // by task and, of several targets, target: what its receiver does, call by call; the last goes on
 }
 
 // act is something that somebody does.
@@ -48,6 +53,7 @@ type spec struct {
 	OnConflict string         `json:"onConflict,omitempty"`
 	OnFailure  map[string]any `json:"onFailure,omitempty"`
 	OnSuccess  map[string]any `json:"onSuccess,omitempty"`
+	Tenant     string         `json:"tenant,omitempty"`
 }
 
 const (
@@ -57,12 +63,16 @@ const (
 
 var targets = []string{"one", "two", "three"}
 
-func drawPlan(d *dice) plan {
+func drawPlan(seed uint64) plan {
+	d := newDice(seed, "plan")
 	p := plan{
+		seed:  seed,
 		peace: d.between(time.Minute, 5*time.Minute), precision: one(d, dispatch.PrecisionSecond, dispatch.PrecisionMinute, dispatch.PrecisionMinute),
 		perHandle: one(d, 1, 1, 3), sweeps: one(d, 1000, 1000, 3), handles: one(d, handleTime, handleTime, 75*time.Second), scripts: map[string][]answer{}, lanes: 1 + d.below(2),
 		limited: dispatch.QueueSettings{Lanes: 1, InFlight: d.below(3), Rate: float64(d.below(2))},
 	}
+	p.drawCircuits()
+	p.drawTenants()
 	if d.chance(0.2) {
 		p.acts = append(p.acts, act{d.between(0, p.peace), func(w *world) { w.raise() }})
 	}
@@ -116,6 +126,7 @@ func (p *plan) task(d *dice, id, group string) spec {
 	if d.chance(0.05) {
 		s.When = "no"
 	}
+	s.Tenant = p.tenant(id)
 	callback := map[string]any{"uri": "https://receiver.example/callback", "attempts": map[string]any{"limit": 3, "interval": 5}}
 	if d.chance(0.3) {
 		s.OnFailure = callback
@@ -130,7 +141,7 @@ func (p *plan) task(d *dice, id, group string) spec {
 		}
 		return s
 	}
-	s.URI = "https://receiver.example/" + id
+	s.URI = p.origin(id) + "/" + id
 	p.scripts[id] = script(d)
 	return s
 }
@@ -183,14 +194,19 @@ func (p *plan) settings() []byte {
 	var all []map[string]any
 	for _, name := range targets {
 		all = append(all, map[string]any{
-			"name": name, "uri": "https://receiver.example/" + name, "httpTimeout": 20, "stopCodes": []int{410},
+			"name": name, "uri": p.origin(name) + "/" + name, "httpTimeout": 20, "stopCodes": []int{410},
 			"attempts": map[string]any{"limit": 2, "interval": 10},
 		})
 	}
-	b, err := json.Marshal(map[string]any{
-		"queues": map[string]any{"default": map[string]any{"lanes": p.lanes}},
-		"routes": map[string]any{typed: map[string]any{"targets": all}},
-	})
+	settings := map[string]any{
+		"queues":  map[string]any{"default": map[string]any{"lanes": p.lanes}},
+		"routes":  map[string]any{typed: map[string]any{"targets": all}},
+		"circuit": p.circuit,
+	}
+	if p.tenants {
+		settings["tenants"] = map[string]any{red: p.red, blue: map[string]any{}}
+	}
+	b, err := json.Marshal(settings)
 	if err != nil {
 		panic(err)
 	}

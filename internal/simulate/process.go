@@ -6,7 +6,10 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"example.com/dispatch/pkg/dispatch"
 )
 
 // process is one invocation of a function, or one act of a producer or an operator. All that it does to the world is an
@@ -17,30 +20,47 @@ type process struct {
 	place  *instance
 	ctx    context.Context
 	cancel context.CancelFunc
-	dead   chan struct{}
 
 	mu     sync.Mutex
 	counts map[string]int // effects of each name
 	tokens int
-	killed bool
+	tries  int  // tokens of circuits
 	told   bool // of its beginning
 }
 
-// instance is where a function runs, one invocation after another: it has a clock, and remembers the settings.
+// instance is where a function runs, one invocation after another: it has a clock, and remembers the settings and the
+// circuits. What an invocation leaves under way when it ends stands still until the next one begins.
 type instance struct {
 	name     string
 	skew     time.Duration
 	busy     bool
+	by       *process // the last one
 	settings settingsCache
+	circuits *dispatch.Circuits
+	reads    atomic.Int32 // of the circuits that are under way
+	frozen   []func()
+	dead     chan struct{} // closed when it is
+	seen     seen
+}
+
+func (i *instance) over() bool {
+	select {
+	case <-i.dead:
+		return true
+	default:
+		return false
+	}
 }
 
 // start runs a function as a process that has so much time.
 func (w *world) start(kind, name string, limit time.Duration, run func(p *process)) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	p := &process{
-		world: w, name: name, place: w.instance(kind), ctx: ctx, cancel: cancel, dead: make(chan struct{}), counts: map[string]int{},
+		world: w, name: name, place: w.instance(kind), ctx: ctx, cancel: cancel, counts: map[string]int{},
 	}
 	w.running[p] = true
+	p.place.by = p
+	p.place.thaw(w)
 	w.schedule.in(limit+time.Second, name+" is out of time", p.kill)
 	w.processes.Go(func() {
 		run(p)
@@ -62,7 +82,7 @@ func (w *world) instance(kind string) *instance {
 			return i
 		}
 	}
-	i := &instance{name: kind, busy: true}
+	i := &instance{name: kind, busy: true, dead: make(chan struct{})}
 	if w.faults.skew > 0 {
 		i.skew = d.between(-w.faults.skew/2, w.faults.skew/2)
 	}
@@ -76,13 +96,21 @@ func (p *process) kill() {
 		return
 	}
 	delete(p.world.running, p)
-	p.mu.Lock()
-	p.killed = true
-	p.mu.Unlock()
 	p.tell("is killed")
 	p.world.checker.died(p)
-	close(p.dead)
+	close(p.place.dead)
 	p.cancel()
+}
+
+// die kills the process, or, of what it has left under way, whoever goes on with it.
+func (p *process) die() {
+	switch place := p.place; {
+	case p.world.running[place.by]:
+		place.by.kill()
+	case !place.over():
+		place.busy = true // nobody gets it any more
+		close(place.dead)
+	}
 }
 
 // tell adds a line to the story, about the process. Of one that does nothing worth telling there is none.
@@ -108,35 +136,49 @@ func (p *process) token() string {
 // effect has something happen as the next thing of the world, and returns so long after as it says. The dice are this
 // effect's own. It does not return in a process that was killed.
 func (p *process) effect(name string, happens func(*dice) (takes time.Duration)) {
+	if p.place.over() {
+		runtime.Goexit()
+	}
 	p.mu.Lock()
-	killed := p.killed
 	p.counts[name]++
 	d := newDice(p.world.seed, p.name, name, strconv.Itoa(p.counts[name]))
 	p.mu.Unlock()
-	if killed {
-		runtime.Goexit()
-	}
 	name = p.name + " " + name
 	done := make(chan struct{})
 	p.world.schedule.in(0, name, func() {
-		if !p.world.running[p] {
-			return
-		}
-		takes := happens(d)
-		if takes == 0 {
-			close(done)
-			return
-		}
-		p.world.schedule.in(takes, name+" returns", func() { close(done) })
+		p.place.awake(func() {
+			takes := happens(d)
+			if takes == 0 {
+				close(done)
+				return
+			}
+			p.world.schedule.in(takes, name+" returns", func() { p.place.awake(func() { close(done) }) })
+		})
 	})
 	select {
 	case <-done:
-	case <-p.dead:
+	case <-p.place.dead:
 	}
-	p.mu.Lock()
-	killed = p.killed
-	p.mu.Unlock()
-	if killed {
+	if p.place.over() {
 		runtime.Goexit()
 	}
+}
+
+// awake has something happen if the instance lives, as soon as it is not frozen.
+func (i *instance) awake(happens func()) {
+	switch {
+	case i.over():
+	case i.busy:
+		happens()
+	default:
+		i.frozen = append(i.frozen, happens)
+	}
+}
+
+// thaw has go on what stood still.
+func (i *instance) thaw(w *world) {
+	for n, happens := range i.frozen {
+		w.schedule.in(0, i.name+" thaws "+strconv.Itoa(n), func() { i.awake(happens) })
+	}
+	i.frozen = nil
 }

@@ -61,7 +61,7 @@ func (p *process) send(ctx context.Context, c dispatch.Call) (a dispatch.Answer)
 		name += "/" + c.Target
 	}
 	p.effect("calls "+name, func(d *dice) time.Duration {
-		kind := w.answerOf(name, d)
+		kind := w.answerOf(name, c.Doc.URI, d)
 		takes := d.between(time.Millisecond, one(d, 50*time.Millisecond, 3*time.Second))
 		if kind == hangs || kind == tooLate {
 			takes = time.Hour
@@ -88,7 +88,10 @@ func (p *process) send(ctx context.Context, c dispatch.Call) (a dispatch.Answer)
 }
 
 // answerOf is what the receiver does with its next call.
-func (w *world) answerOf(name string, d *dice) answer {
+func (w *world) answerOf(name, uri string, d *dice) answer {
+	if a, away := w.away(name, uri); away {
+		return a
+	}
 	w.started["call "+name]++
 	n := w.started["call "+name]
 	s := w.plan.scripts[name]

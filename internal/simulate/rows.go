@@ -19,6 +19,9 @@ func refusedEdit(err error) bool {
 
 // change judges one row's change; p is who asked for it, nil for DynamoDB itself.
 func (c *checker) change(p *process, ch table.Change) {
+	if ch.ID == "/doc/"+dispatch.CircuitsName {
+		c.circuits(p, circuitsIn(ch.After))
+	}
 	if strings.HasPrefix(ch.ID, "/") {
 		return
 	}
@@ -26,6 +29,7 @@ func (c *checker) change(p *process, ch table.Change) {
 	before, after := ch.Before, ch.After
 	t.row, c.changed = after, time.Now()
 	c.placed(t)
+	c.tenanted(t)
 	switch {
 	case after == nil:
 		c.deleted(t, p, before)
@@ -123,7 +127,7 @@ func (c *checker) claimed(t *task, p *process, before table.Row) {
 	if n := number(t.row, "lapses"); n != int64(t.lapses) {
 		c.broken("%s had %d lapses in a row, and its row says %d", t.id, t.lapses, n)
 	}
-	t.claims[text(t.row, "lease")] = &claim{by: p, before: before, died: !c.world.running[p]}
+	t.claims[text(t.row, "lease")] = &claim{by: p, before: before, died: !c.world.running[p], taken: time.Now(), knew: p.home().seen.at}
 	for _, one := range t.calls {
 		if !one.over && one.by != p && !c.unstable {
 			c.broken("%s was claimed by %s while %s called", t.id, p.name, one.by.name)

@@ -18,6 +18,7 @@ func (c *checker) settled(t *task, before table.Row) {
 	}
 	t.lapses = int(number(t.row, "lapses"))
 	c.counted(t, l)
+	c.waits(t, l)
 	if final(t.row) {
 		c.end(t)
 		return

@@ -3,6 +3,7 @@ package simulate
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"example.com/dispatch/pkg/dispatch"
@@ -15,6 +16,22 @@ type dressed struct {
 	settle func(ctx context.Context, t dispatch.Task, callbacks ...dispatch.Task) (dispatch.Hint, error)
 	put    func(ctx context.Context, now time.Time, tasks []dispatch.Task) []dispatch.Result
 	edit   func(ctx context.Context, id string, edit func(*dispatch.Task) error) (dispatch.Task, dispatch.Hint, error)
+	load   func(ctx context.Context, name string) (dispatch.Document, error)
+	save   func(ctx context.Context, d dispatch.Document) error
+}
+
+func (d dressed) Load(ctx context.Context, name string) (dispatch.Document, error) {
+	if d.load != nil {
+		return d.load(ctx, name)
+	}
+	return d.Store.Load(ctx, name)
+}
+
+func (d dressed) Save(ctx context.Context, doc dispatch.Document) error {
+	if d.save != nil {
+		return d.save(ctx, doc)
+	}
+	return d.Store.Save(ctx, doc)
 }
 
 func (d dressed) Claim(ctx context.Context, ids []string, l dispatch.Lease) []dispatch.Result {
@@ -154,4 +171,27 @@ func callsOn(_ *process, h *dispatch.Handle) {
 		defer cancel()
 		return send(ctx, c)
 	}
+}
+
+// settlingFor changes the callbacks that a settle puts.
+func settlingFor(change func(*dispatch.Task)) dress {
+	return func(s dispatch.Store, _ *process) dispatch.Store {
+		return dressed{Store: s, settle: func(ctx context.Context, t dispatch.Task, callbacks ...dispatch.Task) (dispatch.Hint, error) {
+			for i := range callbacks {
+				change(&callbacks[i])
+			}
+			return s.Settle(ctx, t, callbacks...)
+		}}
+	}
+}
+
+// tenantsUnlimited has the limits of tenants never used up.
+func tenantsUnlimited(s dispatch.Store, _ *process) dispatch.Store {
+	return dressed{Store: s, load: func(ctx context.Context, name string) (dispatch.Document, error) {
+		d, err := s.Load(ctx, name)
+		if strings.HasSuffix(name, "~"+red) && err == nil {
+			d.Body = []byte("{}")
+		}
+		return d, err
+	}}
 }

@@ -67,6 +67,8 @@ type result struct {
 // figures count what happened in runs.
 type figures struct {
 	Tasks, Calls, Hints, Kills, Lapses int
+
+	Opened, Tries, Waits int // circuits, calls that tried their receivers, and tasks put back
 }
 
 func (f *figures) add(g figures) {
@@ -75,6 +77,9 @@ func (f *figures) add(g figures) {
 	f.Hints += g.Hints
 	f.Kills += g.Kills
 	f.Lapses += g.Lapses
+	f.Opened += g.Opened
+	f.Tries += g.Tries
+	f.Waits += g.Waits
 }
 
 // run is the whole run of a seed. It must be called in a bubble.
@@ -85,6 +90,7 @@ func run(seed uint64, o options) result {
 		running: map[*process]bool{}, instances: map[string][]*instance{}, started: map[string]int{}, followed: map[string]time.Time{},
 		log: slog.New(slog.DiscardHandler),
 	}
+	w.faults.blind = w.faults != (faults{}) && newDice(seed, "blind").chance(0.1)
 	for name, none := range w.faults.kinds() {
 		if o.without[name] {
 			none()
@@ -92,7 +98,7 @@ func run(seed uint64, o options) result {
 	}
 	time.Sleep(d.between(0, time.Hour))
 	w.begin = time.Now()
-	w.plan = drawPlan(newDice(seed, "plan"))
+	w.plan = drawPlan(seed)
 	if w.faults.smallest {
 		w.table.Page = 3
 	}
@@ -144,9 +150,17 @@ func (w *world) live(leave map[int]bool) {
 	for _, p := range w.everybody() {
 		p.kill()
 	}
+	for _, all := range w.instances {
+		for _, i := range all {
+			if !i.over() {
+				close(i.dead)
+			}
+		}
+	}
 	over := make(chan struct{})
 	go func() { w.processes.Wait(); close(over) }()
 	<-over
+	time.Sleep(time.Minute) // what still pauses before another try of its own finds itself dead
 }
 
 // everybody is all processes, in the order of their names.
