@@ -53,6 +53,10 @@ bench: ## measure speed in one table, under four minutes (ARGS=-short: a quick l
 bench-tenants: ## measure how late one tenant's tasks are beside another's flood, in two minutes (ARGS=-short: a quick look)
 	@go run ./internal/bench -only tenants $(ARGS)
 
+.PHONY: bench-peers
+bench-peers: ## measure beside River on PostgreSQL and Asynq on Redis, in about twelve minutes (ARGS=-short: a quick look)
+	@cd bench && go run . $(ARGS)
+
 .PHONY: kill
 kill: ## do to the running programs what the world does: kill, stop, cut, fill the disk; a quarter of an hour (ARGS='-cycles 20 kill')
 	@go run ./internal/soak $(ARGS)

@@ -66,9 +66,13 @@ func run(ctx context.Context) error {
 	usual := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == tenantsPart })
 	only := flag.String("only", strings.Join(usual, ","), "the parts to measure, of "+strings.Join(names, ","))
 	receive := flag.Bool("receive", false, "be the receiver, until standard input ends")
+	embedded := flag.String("embed", "", "be a program that embeds enqueue: what it is to do, as JSON")
 	flag.Parse()
 	if *receive {
 		return runReceiver(ctx)
+	}
+	if *embedded != "" {
+		return runEmbedded(ctx, *embedded)
 	}
 	wanted := strings.Split(*only, ",")
 	for _, name := range wanted {

@@ -32,6 +32,7 @@ type asked struct {
 
 	DueAt  string `json:"dueAt,omitempty"`
 	Tenant string `json:"tenant,omitempty"`
+	Format string `json:"format,omitempty"`
 }
 
 func encoded(v any) []byte {
