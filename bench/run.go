@@ -41,7 +41,7 @@ func (r *run) measure(ctx context.Context) (err error) {
 	}
 	r.enqueues(ctx, systems)
 	r.latencies(ctx, systems)
-	return r.failed
+	return errors.Join(r.failed, ctx.Err())
 }
 
 // systems returns those that are wanted and can be measured here.
@@ -127,8 +127,7 @@ func (r *run) enqueues(ctx context.Context, systems []system) {
 					if errors.Is(err, errNoBatches) {
 						return nil
 					}
-					r.table.set(s.name, c.name, rate)
-					return err
+					return r.keep(s.name, c.name, rate, err)
 				})
 			})
 			if s.name != dispatchName {
@@ -137,12 +136,19 @@ func (r *run) enqueues(ctx context.Context, systems []system) {
 			r.step(ctx, s, c.http, func(ctx context.Context) error {
 				return r.with(ctx, s, func(system running, _ *process) error {
 					rate, err := system.(*dispatchRunning).enqueueHTTP(ctx, c.together, c.limit)
-					r.table.set(s.name, c.http, rate)
-					return err
+					return r.keep(s.name, c.http, rate, err)
 				})
 			})
 		}
 	}
+}
+
+// keep puts a figure into the table unless there is an error, which it returns.
+func (r *run) keep(system, measure string, value float64, err error) error {
+	if err == nil {
+		r.table.set(system, measure, value)
+	}
+	return err
 }
 
 func (r *run) latencies(ctx context.Context, systems []system) {
@@ -160,8 +166,11 @@ func (r *run) latencies(ctx context.Context, systems []system) {
 	}
 }
 
-// step does one measurement and tells of it. One that fails does not end the others.
+// step does one measurement and tells of it. One that fails does not end the others; the end of the run does.
 func (r *run) step(ctx context.Context, s system, what string, do func(context.Context) error) {
+	if ctx.Err() != nil {
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, stepTime)
 	defer cancel()
 	began := time.Now()
