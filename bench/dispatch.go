@@ -40,7 +40,7 @@ func build(ctx context.Context, folder string) (p programs, err error) {
 
 func newDispatch(p programs) system {
 	return system{name: dispatchName, start: func(_ context.Context, folder string) (running, error) {
-		client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: callers}}
+		client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: callers, MaxConnsPerHost: callers}} // as many as the others' clients have
 		return &dispatchRunning{programs: p, file: filepath.Join(folder, "dispatch.db"), client: client}, nil
 	}}
 }
