@@ -14,6 +14,7 @@
 // All do the same: POST the same 300 bytes by net/http, with enough idle connections; 2xx ends a task, anything else
 // is tried again; what is acknowledged is on the disk. Each is at its best: for each the concurrency is found by trying;
 // River fetches every 2 ms, over a pool of 50 connections; Asynq is ten servers in one process, because each has one
-// fetch loop, and looks for tasks every 2 ms; GOGC is 400 for all. PostgreSQL and Redis have their defaults otherwise.
+// fetch loop, and looks for tasks every 2 ms; GOGC is 400 for all. PostgreSQL (but for max_connections, 200) and
+// Redis have their defaults otherwise.
 // River and Asynq do not sign: their handlers make a token of the same claims as dispatch's with golang-jwt.
 package main

@@ -14,7 +14,7 @@ func find(program string) (string, error) {
 	}
 	found, err := filepath.Glob(filepath.Join("/usr/lib/postgresql/*/bin", program))
 	if err != nil || len(found) == 0 {
-		return "", fmt.Errorf("%s was not found: not on the PATH, nor in /usr/lib/postgresql/*/bin", program)
+		return "", fmt.Errorf("%s was not found: not on the PATH, nor where Debian keeps PostgreSQL (/usr/lib/postgresql/*/bin)", program)
 	}
 	slices.Sort(found)
 	return found[len(found)-1], nil
