@@ -43,6 +43,9 @@ type process struct {
 	output strings.Builder // what it said, once ended is closed
 }
 
+// longestLine is more than a child says in one line, in bytes: a batch that was not stored names each of its tasks.
+const longestLine = 1 << 20
+
 // begin starts a child and waits for a line of its standard error that ends with its URL.
 func begin(ctx context.Context, name string, args ...string) (*process, error) {
 	p := &process{cmd: exec.CommandContext(ctx, name, args...), ended: make(chan struct{})}
@@ -62,7 +65,9 @@ func begin(ctx context.Context, name string, args ...string) (*process, error) {
 	go func() {
 		defer close(p.ended)
 		said := false
-		for lines := bufio.NewScanner(output); lines.Scan(); {
+		lines := bufio.NewScanner(output)
+		lines.Buffer(nil, longestLine)
+		for lines.Scan() {
 			fmt.Fprintln(&p.output, lines.Text())
 			if i := strings.LastIndex(lines.Text(), "http://"); i >= 0 && !said {
 				found <- lines.Text()[i:]
