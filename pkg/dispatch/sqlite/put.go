@@ -124,6 +124,18 @@ const chunk = 500
 // transaction and is the result of all in it, and of those that come later: they may build on these. What fails one
 // item alone is in its Result.
 func (s *Store) each(ctx context.Context, n int, weigh func(int) int, do func(*session, int) (dispatch.Result, error)) []dispatch.Result {
+	return s.parts(ctx, n, weigh, func(c *session, from int, part []dispatch.Result) (err error) {
+		for i := range part {
+			if part[i], err = do(c, from+i); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// parts does what each does, but all those of a transaction, from one on, at once.
+func (s *Store) parts(ctx context.Context, n int, weigh func(int) int, do func(c *session, from int, part []dispatch.Result) error) []dispatch.Result {
 	results := make([]dispatch.Result, 0, n)
 	for len(results) < n {
 		from, to, weight := len(results), len(results), 0
@@ -132,14 +144,7 @@ func (s *Store) each(ctx context.Context, n int, weigh func(int) int, do func(*s
 			to++
 		}
 		part := make([]dispatch.Result, to-from) // the writer's until it has answered
-		err := s.writer.write(ctx, weight, func(c *session) (err error) {
-			for i := range part {
-				if part[i], err = do(c, from+i); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+		err := s.writer.write(ctx, weight, func(c *session) error { return do(c, from, part) })
 		if err != nil {
 			part = make([]dispatch.Result, n-from)
 			for i := range part {

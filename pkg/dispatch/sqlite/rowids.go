@@ -1,6 +1,9 @@
 package sqlite
 
-import "sync"
+import (
+	"database/sql/driver"
+	"sync"
+)
 
 // rowids remembers where the rows are that are about to be claimed and settled: found by its id, a row takes a walk
 // through an index of its own. What it says is a guess, because another process may have deleted a row and put
@@ -27,6 +30,19 @@ func (r *rowids) recall(id string) int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.of[id]
+}
+
+// recallAll returns what it remembers of the ids, as a query takes it.
+func (r *rowids) recallAll(ids []string) []driver.Value {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	known := make([]driver.Value, 0, len(ids))
+	for _, id := range ids {
+		if rowid := r.of[id]; rowid != 0 {
+			known = append(known, rowid)
+		}
+	}
+	return known
 }
 
 // forget is for a row that is not to be claimed again.

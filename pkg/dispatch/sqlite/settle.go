@@ -11,7 +11,7 @@ import (
 
 const (
 	settleTask = settleRow + `id=? AND lease=? AND generation=? AND group_name IS ?`
-	settleAt   = settleRow + `id=? AND lease=? AND generation=? AND group_name IS ? AND rowid=?`
+	settleAt   = settleRow + `id=? AND lease=? AND generation=? AND group_name IS NULL AND rowid=?`
 	settleRow  = `UPDATE tasks SET state=?, reason=?, ended_at=?, due_at=?, lane=?, turn_lane=?, identifier=?,
 	progress=?, lapses=?, ttl=?, room=zeroblob(?), lease=NULL, until=0 WHERE `
 )
@@ -59,8 +59,8 @@ func newSettle(t dispatch.Task, callbacks []dispatch.Task) (settle, error) {
 	after := t
 	after.Lease, after.Until = "", time.Time{}
 	e := settle{task: t, weight: 1}
-	e.row = []driver.Value{string(t.State), t.Reason, dispatch.Millis(t.EndedAt), dispatch.Millis(t.DueAt), lane, turnLane,
-		text(t.Identifier), blob(progress), int64(t.Lapses), seconds(t.TTL), room(after, len(progress)), t.ID, t.Lease, t.Generation}
+	e.row = append(make([]driver.Value, 0, 15), string(t.State), t.Reason, dispatch.Millis(t.EndedAt), dispatch.Millis(t.DueAt), lane, turnLane,
+		text(t.Identifier), blob(progress), int64(t.Lapses), seconds(t.TTL), room(after, len(progress)), t.ID, t.Lease, t.Generation)
 	for _, c := range callbacks {
 		p := newPut(c)
 		if p.err != nil {
@@ -75,7 +75,7 @@ func newSettle(t dispatch.Task, callbacks []dispatch.Task) (settle, error) {
 // meets no row is there something to look at.
 func (e settle) write(c *session, rowid int64) (next dispatch.Hint, lost bool, err error) {
 	if e.task.Group == "" && rowid != 0 {
-		changed, err := c.exec(settleAt, append(e.row, nil, rowid)...)
+		changed, err := c.exec(settleAt, append(e.row, rowid)...)
 		if err != nil || changed == 1 {
 			return next, false, e.call(c, err)
 		}
