@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime"
 	"sync"
 	"time"
 
@@ -65,7 +66,8 @@ func (e *Engine) do(j job) {
 	}
 }
 
-// take waits for a free worker and takes its token, and those of others that are free, up to n in all.
+// take waits for a free worker and takes its token, and those of others that are free, up to n in all. Where there are not
+// as many, those get a chance first that have just ended a task: a commit frees many at once, one after the other.
 func (e *Engine) take(ctx context.Context, n int) (taken int, err error) {
 	if e.stopping() {
 		return 0, ErrStopping
@@ -77,11 +79,17 @@ func (e *Engine) take(ctx context.Context, n int) (taken int, err error) {
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
-	for taken = 1; taken < n; taken++ {
+	taken = 1
+	for yielded := false; taken < n; {
 		select {
 		case <-e.free:
+			taken++
 		default:
-			return taken, nil
+			if yielded {
+				return taken, nil
+			}
+			runtime.Gosched()
+			yielded = true
 		}
 	}
 	return taken, nil
