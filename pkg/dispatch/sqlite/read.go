@@ -19,8 +19,17 @@ func (s *Store) Get(ctx context.Context, ids []string) []dispatch.Result {
 	for from := 0; from < len(ids); from += chunk {
 		part := results[from:min(from+chunk, len(ids))]
 		err := s.read(ctx, func(c *session) error {
+			seen, err := s.findTogether(c, ids[from:from+len(part)])
+			if err != nil {
+				return err
+			}
 			for i := range part {
-				t, there, err := get(c, ids[from+i])
+				id := ids[from+i]
+				if f := seen[id]; f != nil {
+					part[i].Task = f.task
+					continue
+				}
+				t, there, err := get(c, id)
 				switch {
 				case err != nil:
 					return err

@@ -35,7 +35,11 @@ func TestRowsThatAreNotWhereTheyWere(t *testing.T) {
 		t.Fatal(err)
 	}
 	change("UPDATE tasks SET rowid=2 WHERE id='another'") // where gone was
-	r := s.Claim(t.Context(), []string{"moved", "gone", "another"}, lease)
+	ids := []string{"moved", "gone", "another"}
+	if g := s.Get(t.Context(), ids); g[0].Task.ID != "moved" || !errors.Is(g[1].Err, dispatch.ErrNotFound) || g[2].Task.ID != "another" {
+		t.Fatalf("got %+v", g)
+	}
+	r := s.Claim(t.Context(), ids, lease)
 	if r[0].Err != nil || !errors.Is(r[1].Err, dispatch.ErrNotFound) || r[2].Err != nil || r[0].Task.ID != "moved" || r[2].Task.ID != "another" {
 		t.Fatalf("claimed %+v", r)
 	}
