@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"example.com/dispatch/pkg/dispatch"
 )
@@ -123,5 +124,30 @@ func TestAPlainTaskTakesNoOtherStatements(t *testing.T) {
 	want := slices.Sorted(slices.Values([]string{putTask, rowOf, claimTasks + list(2), settleAt, editTask}))
 	if !slices.Equal(got, want) {
 		t.Errorf("the statements were %q", got)
+	}
+}
+
+func TestATaskPutWithItsLeaseIsSettledWhereItIs(t *testing.T) {
+	s := opened(t, filepath.Join(t.TempDir(), "a.db"))
+	if err := s.putOne(t.Context(), scheduled("another")); err != nil {
+		t.Fatal(err)
+	}
+	a := scheduled("a")
+	a.Lease, a.Until = "mine", now.Add(time.Minute)
+	if err := s.putOne(t.Context(), a); err != nil {
+		t.Fatal(err)
+	}
+	a.State = dispatch.Delivered
+	if _, err := s.Settle(t.Context(), a); err != nil {
+		t.Fatal(err)
+	}
+	if g := s.Get(t.Context(), []string{"a"})[0]; g.Err != nil || g.Task.State != dispatch.Delivered {
+		t.Errorf("%+v, %v", g.Task, g.Err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s.writer.session.statements[settleAt] == nil || s.writer.session.statements[getTask] != nil {
+		t.Error("it was looked for")
 	}
 }

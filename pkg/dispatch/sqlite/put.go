@@ -40,7 +40,11 @@ func (s *Store) Put(ctx context.Context, now time.Time, tasks []dispatch.Task) [
 		}
 	}
 	results := s.each(ctx, len(puts), func(i int) int { return puts[i].weight }, func(c *session, i int) (dispatch.Result, error) {
-		return puts[i].write(c, now)
+		r, err := puts[i].write(c, now)
+		if err == nil && r.Err == nil && !r.Existing && r.Task.Lease != "" { // its settle comes next
+			s.rowids.remember(r.Task.ID, c.inserted)
+		}
+		return r, err
 	})
 	return named("putting", results, func(i int) string { return tasks[i].ID })
 }

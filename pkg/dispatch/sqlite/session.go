@@ -22,6 +22,7 @@ type session struct {
 	conn       driver.Conn
 	statements map[string]statement
 	args       []driver.NamedValue
+	inserted   int64 // the rowid of the row that exec inserted last
 }
 
 type statement interface {
@@ -83,6 +84,9 @@ func (s *session) exec(sql string, args ...driver.Value) (int64, error) {
 	// Without a context that may end: for one, the driver would start a goroutine per statement.
 	r, err := stmt.ExecContext(context.Background(), s.named(args))
 	if err != nil {
+		return 0, err
+	}
+	if s.inserted, err = r.LastInsertId(); err != nil {
 		return 0, err
 	}
 	return r.RowsAffected()
