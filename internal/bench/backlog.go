@@ -30,7 +30,7 @@ func (b *bench) backlog(ctx context.Context) error {
 		return err
 	}
 	for _, c := range []struct{ lanes, memory, together int }{{1, sweepMemory, 1}, {8, sweepMemory, 1}, {8, vCPU, 1}, {8, sweepMemory, 10}} {
-		name := fmt.Sprintf("%d lanes, %d MB, %d a handle", c.lanes, c.memory, c.together)
+		name := fmt.Sprintf("lanes %d, %d MB, %d a handle", c.lanes, c.memory, c.together)
 		fmt.Fprintf(os.Stderr, " %s …", name)
 		rate, twice, err := b.drainOnce(ctx, emulator, path, trust, c.lanes, c.memory, c.together)
 		if err != nil {
