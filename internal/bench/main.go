@@ -14,8 +14,11 @@ import (
 	"time"
 )
 
-// wholeTime bounds a run, whatever hangs.
-const wholeTime = 4 * time.Minute
+// The bounds of a run, whatever hangs.
+const (
+	wholeTime  = 4 * time.Minute
+	lambdaTime = 15 * time.Minute // where functions are measured
+)
 
 // bench is one run.
 type bench struct {
@@ -29,6 +32,11 @@ type bench struct {
 // tenantsPart is measured only where it is asked for: it takes a minute.
 const tenantsPart = "tenants"
 
+// onLambda says that the built functions are measured, which is done only where it is asked for too, and takes longer.
+func onLambda(part string) bool {
+	return slices.Contains([]string{"sweep", "backlog", "ontime", "cold"}, part)
+}
+
 // part is one subject that is measured.
 type part struct {
 	name string
@@ -39,14 +47,13 @@ func parts() []part {
 	return []part{
 		{"drain", (*bench).drain}, {"enqueue", (*bench).enqueue}, {"latency", (*bench).latency},
 		{"claim", (*bench).claim}, {"writes", (*bench).writes}, {"init", (*bench).start}, {tenantsPart, (*bench).tenants},
+		{"sweep", (*bench).sweep}, {"backlog", (*bench).backlog}, {"ontime", (*bench).onTime}, {"cold", (*bench).cold},
 	}
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	ctx, cancel := context.WithTimeout(ctx, wholeTime)
-	defer cancel()
 	if err := run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -63,7 +70,7 @@ func run(ctx context.Context) error {
 	flag.IntVar(&b.workers, "workers", 0, "the server's --workers (0: its own default)")
 	flag.StringVar(&b.dispatch, "dispatch", "", "measure this built command, to compare two, instead of building it")
 	asJSON := flag.Bool("json", false, "print JSON")
-	usual := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == tenantsPart })
+	usual := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == tenantsPart || onLambda(name) })
 	only := flag.String("only", strings.Join(usual, ","), "the parts to measure, of "+strings.Join(names, ","))
 	receive := flag.Bool("receive", false, "be the receiver, until standard input ends")
 	embedded := flag.String("embed", "", "be a program that embeds enqueue: what it is to do, as JSON")
@@ -80,6 +87,12 @@ func run(ctx context.Context) error {
 			return fmt.Errorf("there is no part %q; parts are %s", name, strings.Join(names, ", "))
 		}
 	}
+	within := wholeTime
+	if slices.ContainsFunc(wanted, onLambda) {
+		within = lambdaTime
+	}
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
 	return b.measure(ctx, wanted, *asJSON)
 }
 

@@ -36,7 +36,7 @@ type Precision string
 // The precisions.
 const (
 	PrecisionSecond Precision = "second" // looks every second while there is anything to do, ends at once otherwise
-	PrecisionMinute Precision = "minute" // looks once
+	PrecisionMinute Precision = "minute" // looks once, as far as it takes
 	PrecisionAlways Precision = "always" // looks every second
 )
 
@@ -52,6 +52,7 @@ const (
 	lookEvery    = time.Second
 	overdue      = time.Minute // from then on a task's row is read before it is handed over
 	lookLimit    = 10000       // hints handed over in one look at a tenant's lanes: bounds what a run remembers
+	leastShare   = 1000        // hints of one lane in such a look, or more where the queue has few lanes: a page of the index
 	readTogether = 100         // rows: DynamoDB's limit on a batch
 )
 
@@ -93,7 +94,11 @@ func (r *sweeping) run(ctx context.Context) {
 		seen, err := r.look(ctx, next)
 		r.fail(err)
 		r.wg.Wait()
-		if r.Precision == PrecisionMinute || !r.goesOn(ctx, r.Precision == PrecisionAlways || seen != nothing || r.taken > 0) {
+		if r.Precision == PrecisionMinute {
+			if seen != tooMuch {
+				break
+			}
+		} else if !r.goesOn(ctx, r.Precision == PrecisionAlways || seen != nothing || r.taken > 0) {
 			break
 		}
 		if seen == tooMuch {
@@ -159,8 +164,9 @@ func (r *sweeping) look(ctx context.Context, next time.Time) (sight, error) {
 	return found, errors.Join(errs...)
 }
 
-// lane reads one lane as far as it must.
-func (r *sweeping) lane(ctx context.Context, lane string, b *batch, next time.Time) (sight, error) {
+// lane reads one lane as far as it must, and hands over no more than its share: the partition behind it bears so many
+// writes a second, and handles that wait for it would take all the room that others need.
+func (r *sweeping) lane(ctx context.Context, lane string, b *batch, next time.Time, share int) (sight, error) {
 	upTo := r.end
 	if r.Precision == PrecisionMinute {
 		upTo = b.now
@@ -181,10 +187,11 @@ func (r *sweeping) lane(ctx context.Context, lane string, b *batch, next time.Ti
 		case b.queueLeft() <= 0: // the queue's own limit, which delays no other
 			r.unsee(hint)
 			return nothing, nil
-		case b.count >= lookLimit || r.left() <= 0:
+		case share <= 0 || b.count >= lookLimit || r.left() <= 0:
 			r.unsee(hint)
 			return tooMuch, nil
 		default:
+			share--
 			b.add(ctx, hint)
 		}
 	}

@@ -255,6 +255,45 @@ func TestSweepLimit(t *testing.T) {
 	})
 }
 
+func TestSweepOfOneLookTakesAllThatIsDue(t *testing.T) {
+	inSweep(t, func(s *sweeper) {
+		s.sweep.Precision = dispatch.PrecisionMinute
+		for i := range 12000 {
+			s.put(fmt.Sprint("t", i), "")
+		}
+		s.delivering()
+		if r := s.run(); r.HandedOver != 12000 || len(s.times) != 12000 {
+			t.Errorf("handed over %d of 12000, the same in %d cases", r.HandedOver, r.HandedOver-len(s.times))
+		}
+	})
+}
+
+func TestSweepTakesFromEachLaneInTurn(t *testing.T) {
+	inSweep(t, func(s *sweeper) {
+		const lanes, look = 4, 10000
+		if _, err := dispatch.SaveSettings(s.Context(), s.store, dispatch.Settings{Queues: map[string]dispatch.QueueSettings{"default": {Lanes: lanes}}}); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 3 * look / 2 {
+			s.put(fmt.Sprint("t", i), "")
+		}
+		s.delivering()
+		s.run()
+		first := map[string]int{} // lane
+		for _, e := range s.events[:look*9/10] {
+			first[dispatch.Lane("default", e[0], lanes)]++
+		}
+		for lane, n := range first {
+			if n > look/lanes {
+				t.Errorf("of the first look %d are of lane %s, though all have more than enough", n, lane)
+			}
+		}
+		if len(first) != lanes {
+			t.Errorf("the first look saw %v", first)
+		}
+	})
+}
+
 // delivering makes every hand-over run handle.
 func (s *sweeper) delivering() {
 	s.handle = s.newHandle(s.store)

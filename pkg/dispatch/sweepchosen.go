@@ -126,7 +126,7 @@ func (r *sweeping) queue(ctx context.Context, name string, settings Settings, b 
 			c.quota, c.budget = b.queue, min(c.budget, b.queueLeft())
 			one, err = c.lane(ctx, lane, next)
 		} else {
-			one, err = r.lane(ctx, lane, b, next)
+			one, err = r.lane(ctx, lane, b, next, max(leastShare, lookLimit/len(lanes)))
 		}
 		found = max(found, one)
 		if err != nil {

@@ -3,6 +3,7 @@ package dynamo
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"example.com/dispatch/pkg/dispatch"
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -14,8 +15,15 @@ import (
 const maxKeys = 100
 
 // Get implements [dispatch.Store]. An id may occur more than once.
-func (s Store) Get(ctx context.Context, ids []string) []dispatch.Result {
-	found, err := s.rows(ctx, ids)
+func (s Store) Get(ctx context.Context, ids []string) []dispatch.Result { return s.get(ctx, ids) }
+
+// Glance implements [dispatch.Glancer].
+func (s Store) Glance(ctx context.Context, ids []string) []dispatch.Result {
+	return s.get(ctx, ids, "id", "state", "tenant", "dueAt", "expireAt", "lease", "until")
+}
+
+func (s Store) get(ctx context.Context, ids []string, names ...string) []dispatch.Result {
+	found, err := s.rows(ctx, ids, names...)
 	results := make([]dispatch.Result, len(ids))
 	for i, id := range ids {
 		r, ok := found[id]
@@ -31,15 +39,21 @@ func (s Store) Get(ctx context.Context, ids []string) []dispatch.Result {
 	return results
 }
 
-// rows reads the rows with these ids, by id. After an error it returns those that it has read; the others may be there
-// or not.
-func (s Store) rows(ctx context.Context, ids []string) (map[string]row, error) {
+// rows reads the rows with these ids, by id: these attributes of them, or all. After an error it returns those that it has
+// read; the others may be there or not.
+func (s Store) rows(ctx context.Context, ids []string, names ...string) (map[string]row, error) {
 	found := make(map[string]row, len(ids))
+	request := types.KeysAndAttributes{ConsistentRead: aws.Bool(true)}
+	if len(names) > 0 {
+		request.ProjectionExpression = aws.String("#" + strings.Join(names, ", #"))
+		request.ExpressionAttributeNames = aliases(names...)
+	}
 	keys := distinctKeys(ids)
 	for tries := 0; len(keys) > 0; {
 		batch := keys[:min(len(keys), maxKeys)]
+		request.Keys = batch
 		out, err := s.Client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{
-			RequestItems: map[string]types.KeysAndAttributes{s.Table: {Keys: batch, ConsistentRead: aws.Bool(true)}},
+			RequestItems: map[string]types.KeysAndAttributes{s.Table: request},
 		}, s.untilDone)
 		if err != nil {
 			return found, failure(ctx, err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +15,26 @@ import (
 	"example.com/dispatch/pkg/dispatch/dynamo"
 	"example.com/dispatch/pkg/dispatch/dynamo/dynamotest"
 )
+
+// TestGlance reads a little of tasks, of which the first answers leave some to the next request.
+func TestGlance(t *testing.T) {
+	var faults dynamotest.Faults
+	s := dynamo.Store{Client: server.Client(t, &faults), Table: server.Table(t)}
+	_, ids := many(t, s, 3, "task %03d")
+	s.Claim(t.Context(), ids[:1], dispatch.Lease{Token: "mine", At: now, Left: time.Hour})
+	faults.Next("BatchGetItem", 1, dynamotest.Changed(func(answer map[string]any) { leave(answer, s.Table, 1) }))
+	all, some := s.Get(t.Context(), ids), s.Glance(t.Context(), append(ids, "absent"))
+	for i, r := range all {
+		a, want := some[i].Task, r.Task
+		want = dispatch.Task{ID: want.ID, State: want.State, Tenant: want.Tenant, DueAt: want.DueAt, ExpireAt: want.ExpireAt, Lease: want.Lease, Until: want.Until}
+		if r.Err != nil || some[i].Err != nil || !reflect.DeepEqual(a, want) {
+			t.Errorf("saw %+v, %v; want %+v, %v", a, some[i].Err, want, r.Err)
+		}
+	}
+	if all[0].Task.Lease != "mine" || !errors.Is(some[len(ids)].Err, dispatch.ErrNotFound) {
+		t.Errorf("claimed by %q; absent: %v", all[0].Task.Lease, some[len(ids)].Err)
+	}
+}
 
 // TestUnprocessed has BatchGetItem leave keys, some or all, to the next request.
 func TestUnprocessed(t *testing.T) {

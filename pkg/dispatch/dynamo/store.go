@@ -45,7 +45,10 @@ type Store struct {
 	Chance func() float64 // in [0, 1), for the pauses between repeats; nil: random
 }
 
-var _ dispatch.Store = Store{}
+var (
+	_ dispatch.Store   = Store{}
+	_ dispatch.Glancer = Store{}
+)
 
 // each calls do with 0 to n-1, several side by side, and returns when all have returned.
 func each(n int, do func(i int)) {
