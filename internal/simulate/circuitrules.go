@@ -144,6 +144,9 @@ func (c *checker) heldBack(p *process, one *call, made dispatch.Call) {
 	if circuit == nil {
 		return
 	}
+	if expire := number(one.task.row, "expireAt"); expire != 0 && !p.now().Before(time.UnixMilli(expire).Add(-made.Doc.Timeout())) {
+		return // sent whether or not another tries the receiver
+	}
 	if circuit.by == p.home() && !circuit.used && time.Since(circuit.tried) < lately {
 		circuit.used, one.tries = true, circuit.Since
 		c.figures.Tries++
@@ -156,9 +159,8 @@ func (c *checker) heldBack(p *process, one *call, made dispatch.Call) {
 		}
 		return
 	}
-	expire, soundly := number(one.task.row, "expireAt"), f.throttled+f.failed+f.lost+f.slow+f.stalled == 0 && !f.blind
+	soundly := f.throttled+f.failed+f.lost+f.slow+f.stalled == 0 && !f.blind
 	switch {
-	case expire != 0 && !p.now().Before(time.UnixMilli(expire).Add(-made.Doc.Timeout())):
 	case !s.sincere(time.Now()):
 	case !s.at.Before(circuit.landed):
 		c.broken("%s calls %s, whose circuit it knows to be open", p.name, one.origin)

@@ -34,7 +34,7 @@ func (c calls) do(ctx context.Context, name string, writes bool, happens func(co
 			done, failed = false, errStore
 		case c.p == w.local.server && d.chance(f.killed):
 			done, failed = d.chance(0.5), errStore
-		case d.chance(f.killed):
+		case c.p != w.local.server && d.chance(f.killed):
 			done = d.chance(0.5)
 			w.schedule.in(takes, c.p.name+" dies", c.p.kill)
 			takes++
