@@ -88,6 +88,10 @@ func newChecker(w *world) *checker {
 
 // broken notes the first violation.
 func (c *checker) broken(format string, args ...any) {
+	if note := c.world.defect.note; note != nil {
+		note(fmt.Sprintf(format, args...))
+		return
+	}
 	if c.violation == "" {
 		c.violation = fmt.Sprintf(format, args...)
 		c.world.tell("VIOLATION: %s", c.violation)
