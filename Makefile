@@ -57,6 +57,10 @@ bench-tenants: ## measure how late one tenant's tasks are beside another's flood
 bench-peers: ## measure beside River on PostgreSQL and Asynq on Redis, in about twelve minutes (ARGS=-short: a quick look)
 	@cd bench && go run . $(ARGS)
 
+.PHONY: dollars
+dollars: ## count what a million delivered tasks cost on AWS, by list prices, in minutes (needs Java; ARGS=-short: a quick look)
+	@go run ./internal/dollars $(ARGS)
+
 .PHONY: kill
 kill: ## do to the running programs what the world does: kill, stop, cut, fill the disk; a quarter of an hour (ARGS='-cycles 20 kill')
 	@go run ./internal/soak $(ARGS)
