@@ -50,9 +50,12 @@ func TestFloor(t *testing.T) {
 			}
 			n.run(t, options{defect: d}, *floorSeeds)
 			per := func(count int) float64 { return float64(count) * 1000 / float64(n.sum.Tasks) }
-			t.Logf("of 1,000 tasks (%d in %d runs): lost %.2f, sent by two at once or after their end %.2f, settled twice or counted wrongly %.2f; more than a minute late %.1f, at most %v; %.2f calls a task",
+			t.Logf("of 1,000 tasks (%d in %d runs): lost %.2f, sent by two at once or after their end %.2f, the checker complained besides %.2f; more than a minute late %.1f, at most %v; %.2f calls a task",
 				n.sum.Tasks, *floorSeeds, per(n.kinds["lost"]), per(n.kinds["doubled"]), per(n.kinds["other"]), per(n.late), n.latest.Round(time.Second), float64(n.sum.Calls)/float64(n.sum.Tasks))
 			for kind, want := range map[string]bool{"lost": c.lost, "doubled": c.doubled} {
+				if kind == "lost" && c.unled {
+					continue // in many runs: no lapse is counted, so a task that kills its handlers is tried for ever
+				}
 				if got := n.kinds[kind] > 0; got != want {
 					t.Errorf("%s: %d, want any: %v (%s)", kind, n.kinds[kind], want, n.first)
 				}
