@@ -61,6 +61,10 @@ bench-peers: ## measure beside River on PostgreSQL and Asynq on Redis, in about 
 bench-lambda: ## measure the built functions as on Lambda: sweeps, a backlog, lateness, cold starts; seven minutes (ARGS='-short -only sweep')
 	@go run ./internal/bench -only sweep,backlog,ontime,cold $(ARGS)
 
+.PHONY: dollars
+dollars: ## count what a million delivered tasks cost on AWS, by list prices, in minutes (needs Java; ARGS=-short: a quick look)
+	@go run ./internal/dollars $(ARGS)
+
 .PHONY: kill
 kill: ## do to the running programs what the world does: kill, stop, cut, fill the disk; a quarter of an hour (ARGS='-cycles 20 kill')
 	@go run ./internal/soak $(ARGS)

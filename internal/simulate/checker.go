@@ -1,7 +1,10 @@
 package simulate
 
 import (
+	"bytes"
+	"compress/flate"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -85,6 +88,10 @@ func newChecker(w *world) *checker {
 
 // broken notes the first violation.
 func (c *checker) broken(format string, args ...any) {
+	if note := c.world.defect.note; note != nil {
+		note(fmt.Sprintf(format, args...))
+		return
+	}
 	if c.violation == "" {
 		c.violation = fmt.Sprintf(format, args...)
 		c.world.tell("VIOLATION: %s", c.violation)
@@ -121,7 +128,11 @@ func document(r table.Row) dispatch.Doc {
 	if b == nil {
 		return dispatch.Doc{}
 	}
-	d, err := dispatch.DecodeDoc(b.Value)
+	doc := b.Value
+	if r["packed"] != nil {
+		doc, _ = io.ReadAll(flate.NewReader(bytes.NewReader(doc))) // what is wrong with it is in no way what was asked for
+	}
+	d, err := dispatch.DecodeDoc(doc)
 	if err != nil {
 		return dispatch.Doc{}
 	}

@@ -16,6 +16,7 @@ type defect struct {
 	door  func(w *world, p *process, in any) (any, error)   // instead of [world.do]
 	store func(s dispatch.Store, p *process) dispatch.Store // around every process's store
 	call  func(p *process, h *dispatch.Handle)              // to every handle
+	note  func(violation string)                            // told of every violation, none of which then ends the run; nil: the first does
 }
 
 // defects are mistakes that the code could have: what it asks of the table is changed on the way there, or what a verb

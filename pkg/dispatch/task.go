@@ -7,8 +7,8 @@ import (
 )
 
 // FormatVersion is the newest version of the row's format that this code knows: a claim leaves rows of a newer
-// one alone. 2 added targets and ARNs, 3 redirects, tenants and headers that are secrets; a row without them is still written as 1, which older code knows.
-const FormatVersion = 3
+// one alone. 2 added targets and ARNs, 3 redirects, tenants and headers that are secrets, 4 compressed documents (in DynamoDB); a row without them is still written as 1, which older code knows.
+const FormatVersion = 4
 
 // ErrNewer is of a change to a task whose row is of a newer version than this code knows, by whom it is left alone: what
 // it would write might break what it does not know of.

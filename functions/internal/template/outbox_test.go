@@ -53,7 +53,8 @@ func TestOutbox(t *testing.T) {
 		t.Fatalf("%v: %s", err, value)
 	}
 	want := dynamo.OutboxStack{
-		Table: "tasks", RetentionDays: 9, CanSign: true, AllowHTTP: true, Functions: true, StateMachines: true, HeaderSecretsPrefix: "shop/", Own: []string{"e", "s", "h"},
+		Table: "tasks", RetentionDays: 9, CanSign: true, AllowHTTP: true, Functions: true, StateMachines: true, HeaderSecretsPrefix: "shop/",
+		FormatVersion: dispatch.FormatVersion, Own: []string{"e", "s", "h"},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("OutboxStack %+v, want %+v", got, want)

@@ -63,6 +63,8 @@ type rewriting struct {
 	mark  string // random: the edit is recognised by it in the row, should the answer to its write be lost
 	line  line   // that the task joins, if it does
 	tries int
+
+	packer packer
 }
 
 // rewrite writes the edited task's row, and with it what changes in its group, if nothing has written since it was read.
@@ -138,7 +140,10 @@ func (e *rewriting) changed(after dispatch.Task) (row, error) {
 	d := decoder{row: e.there}
 	marks := append([]string{e.mark}, strings.Fields(d.text("edit"))...)
 	changed["edit"] = text(strings.Join(marks[:min(len(marks), keptMarks)], " "))
-	return changed, fits(changed, room(changed))
+	if err := fits(changed, room(changed)); err != nil {
+		return nil, err
+	}
+	return changed, e.packer.pack(changed)
 }
 
 // replacement puts the row if nothing has written since before was read: claims and edits raise the generation, a final

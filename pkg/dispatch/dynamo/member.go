@@ -22,11 +22,11 @@ type member struct {
 }
 
 // putMembers puts members of one group in their order, up to the first that cannot be put.
-func (s Store) putMembers(ctx context.Context, now time.Time, members []member) {
+func (s Store) putMembers(ctx context.Context, now time.Time, members []member, p *packer) {
 	for i := range members {
 		m := &members[i]
 		m.task.Prev, m.task.Next = "", ""
-		r, err := newRow(m.task)
+		r, err := newRow(m.task, p)
 		if err != nil {
 			m.result.Err = err
 			fail(members[i+1:], errBehind)
@@ -37,7 +37,7 @@ func (s Store) putMembers(ctx context.Context, now time.Time, members []member) 
 	}
 	for len(members) > 0 {
 		n := together(members)
-		if err := s.putChain(ctx, now, slices.Clone(members[:n])); err != nil {
+		if err := s.putChain(ctx, now, slices.Clone(members[:n]), p); err != nil {
 			fail(members[n:], errBehind)
 			return
 		}
@@ -66,10 +66,10 @@ func together(members []member) int {
 
 // putChain puts members behind one another and the group's tail, all in one transaction. Those that are there already
 // are left out. An error is that of all that are not.
-func (s Store) putChain(ctx context.Context, now time.Time, chain []member) error {
+func (s Store) putChain(ctx context.Context, now time.Time, chain []member, p *packer) error {
 	l := line{group: chain[0].task.Group}
 	for tries := 0; len(chain) > 0; {
-		left, err := s.tryChain(ctx, now, &l, chain)
+		left, err := s.tryChain(ctx, now, &l, chain, p)
 		if err == nil && len(left) == len(chain) { // somebody else joined or left
 			tries++
 			err = s.pause(ctx, 2*tries-1) // longer soon: each of many that want the same tail pays for every try
@@ -84,7 +84,7 @@ func (s Store) putChain(ctx context.Context, now time.Time, chain []member) erro
 }
 
 // tryChain tries to put the members, and returns those of which it is not known yet what becomes.
-func (s Store) tryChain(ctx context.Context, now time.Time, l *line, chain []member) ([]member, error) {
+func (s Store) tryChain(ctx context.Context, now time.Time, l *line, chain []member, p *packer) ([]member, error) {
 	var err error
 	if l.tail, err = s.tail(ctx, l.group); err != nil {
 		return chain, err
@@ -101,7 +101,7 @@ func (s Store) tryChain(ctx context.Context, now time.Time, l *line, chain []mem
 		}
 		l.gone = l.tail
 	}
-	rows, items, err := s.chainItems(*l, chain, now)
+	rows, items, err := s.chainItems(*l, chain, now, p)
 	if err != nil {
 		return chain, err
 	}
@@ -128,7 +128,7 @@ func (s Store) tryChain(ctx context.Context, now time.Time, l *line, chain []mem
 }
 
 // chainItems returns the members' rows, and the writes of a transaction that puts them.
-func (s Store) chainItems(l line, chain []member, now time.Time) ([]row, []types.TransactWriteItem, error) {
+func (s Store) chainItems(l line, chain []member, now time.Time, p *packer) ([]row, []types.TransactWriteItem, error) {
 	rows := make([]row, len(chain))
 	items := make([]types.TransactWriteItem, len(chain), maxItems)
 	prev := l.prev()
@@ -141,6 +141,9 @@ func (s Store) chainItems(l line, chain []member, now time.Time) ([]row, []types
 			t.Next = chain[i+1].task.ID
 		}
 		r, err := encode(t)
+		if err == nil {
+			err = p.pack(r)
+		}
 		if err != nil {
 			return nil, nil, err
 		}

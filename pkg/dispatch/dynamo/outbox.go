@@ -40,6 +40,8 @@ type OutboxStack struct {
 	StateMachines       bool   `json:"stateMachines"`                 // tasks may go to state machines
 	HeaderSecretsPrefix string `json:"headerSecretsPrefix,omitempty"` // headers may be secrets whose names begin so; "" for none
 
+	FormatVersion int `json:"formatVersion,omitempty"` // the newest of rows that its functions know; 0: older than 4
+
 	Own []string `json:"own"` // names of dispatch's own functions, which no task may go to
 }
 
@@ -71,7 +73,7 @@ func (o *Outbox) Item(ctx context.Context, task any) (types.TransactWriteItem, e
 	if err != nil {
 		return types.TransactWriteItem{}, err
 	}
-	item, err := newRow(t)
+	item, err := o.newRow(t)
 	if err != nil {
 		return types.TransactWriteItem{}, fmt.Errorf("making the row of task %q: %w", t.ID, err)
 	}
@@ -83,6 +85,15 @@ func (o *Outbox) Item(ctx context.Context, task any) (types.TransactWriteItem, e
 		ExpressionAttributeValues:           row{":now": number(o.verb.Now().Unix())},
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}}, nil
+}
+
+// newRow compresses only what the stack's functions read: the caller may be built from newer code than they are.
+func (o *Outbox) newRow(t dispatch.Task) (row, error) {
+	var p *packer
+	if o.Stack.FormatVersion >= packedVersion {
+		p = new(packer)
+	}
+	return newRow(t, p)
 }
 
 func (o *Outbox) prepare() {

@@ -195,9 +195,14 @@ func TestOutboxWrites(t *testing.T) {
 	if err := r.commit(item); err != nil {
 		t.Fatal(err)
 	}
-	if units := r.meter.Costs()[transact].Units(); units != 3 {
-		t.Errorf("%v writes, want 3", units)
+	task := r.store.Get(t.Context(), []string{"a"})[0].Task
+	claim(t, r.store, &task)
+	deliver(t, r.store, &task)
+	costs := r.meter.Costs()
+	if put, rest := costs[transact].Units(), costs["UpdateItem"].Units(); put != 3 || rest != 1+2 {
+		t.Errorf("%v and %v writes, want 3 and 3", put, rest)
 	}
+	t.Logf("%-32s %v = %v writes", "put by its caller", []float64{3, 1, 2}, 6)
 }
 
 // TestOutboxSettings reads the settings once a minute, and makes rows as they have them.

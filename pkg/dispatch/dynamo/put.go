@@ -18,17 +18,18 @@ import (
 func (s Store) Put(ctx context.Context, now time.Time, tasks []dispatch.Task) []dispatch.Result {
 	results := make([]dispatch.Result, len(tasks))
 	var puts []func()
+	var p packer
 	groups := make(map[string]int) // index of each one's put
 	chains := make(map[string][]member)
 	for i, t := range tasks {
 		m := member{task: t, result: &results[i]}
 		if t.Group == "" || t.State.Final() {
-			puts = append(puts, func() { *m.result = s.put(ctx, now, t) })
+			puts = append(puts, func() { *m.result = s.put(ctx, now, t, &p) })
 			continue
 		}
 		if _, ok := groups[t.Group]; !ok {
 			groups[t.Group] = len(puts)
-			puts = append(puts, func() { s.putMembers(ctx, now, chains[t.Group]) })
+			puts = append(puts, func() { s.putMembers(ctx, now, chains[t.Group], &p) })
 		}
 		chains[t.Group] = append(chains[t.Group], m)
 	}
@@ -41,8 +42,8 @@ func (s Store) Put(ctx context.Context, now time.Time, tasks []dispatch.Task) []
 	return results
 }
 
-func (s Store) put(ctx context.Context, now time.Time, t dispatch.Task) dispatch.Result {
-	item, err := newRow(t)
+func (s Store) put(ctx context.Context, now time.Time, t dispatch.Task, p *packer) dispatch.Result {
+	item, err := newRow(t, p)
 	if err != nil {
 		return dispatch.Result{Err: err}
 	}
@@ -83,8 +84,9 @@ func existing(r row, t dispatch.Task) dispatch.Result {
 	return dispatch.Result{Task: there, Existing: !own, Err: err}
 }
 
-// newRow returns the row of a task that is to be put, if DynamoDB takes it.
-func newRow(t dispatch.Task) (row, error) {
+// newRow returns the row of a task that is to be put, if DynamoDB takes it. What it takes is not changed by compression: the
+// row may be read and written by who does not compress.
+func newRow(t dispatch.Task, p *packer) (row, error) {
 	switch {
 	case !storable(t.ID):
 		return nil, fmt.Errorf("an id has 1 to %d bytes and does not begin with %q", maxID, internal)
@@ -97,5 +99,8 @@ func newRow(t dispatch.Task) (row, error) {
 	if err != nil {
 		return nil, err
 	}
-	return item, fits(item, room(item))
+	if err := fits(item, room(item)); err != nil {
+		return nil, err
+	}
+	return item, p.pack(item)
 }

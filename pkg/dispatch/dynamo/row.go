@@ -15,7 +15,7 @@ type row = map[string]types.AttributeValue
 
 func key(id string) row { return row{"id": text(id)} }
 
-// encode returns the task's row. Attributes that conditions compare are there even where they are zero, since a
+// encode returns the task's row, its doc as it is: see [packer]. Attributes that conditions compare are there even where they are zero, since a
 // comparison with a missing attribute is false.
 func encode(t dispatch.Task) (row, error) {
 	r, err := outcome(t)
@@ -75,13 +75,14 @@ func outcomeNames() []string {
 }
 
 func names() []string {
-	return append(outcomeNames(), "id", "generation", "timeout", "version", "queue", "tenant", "run", "doc", "hash", "expireAt",
-		"lease", "until", "flag", "group", "prev", "next")
+	return append(outcomeNames(), "id", "generation", "timeout", "version", "packed", "queue", "tenant", "run", "doc", "hash",
+		"expireAt", "lease", "until", "flag", "group", "prev", "next")
 }
 
 // decode is the inverse of encode.
 func decode(r row) (dispatch.Task, error) {
 	d := decoder{row: r}
+	doc, version := d.unpack()
 	t := dispatch.Task{
 		ID:         d.text("id"),
 		State:      dispatch.State(d.text("state")),
@@ -90,7 +91,7 @@ func decode(r row) (dispatch.Task, error) {
 		Tenant:     d.text("tenant"),
 		Run:        int(d.number("run")),
 		EndedAt:    dispatch.FromMillis(d.number("endedAt")),
-		Doc:        d.bytes("doc"),
+		Doc:        doc,
 		Hash:       d.bytes("hash"),
 		Timeout:    time.Duration(d.number("timeout")) * time.Millisecond,
 		ExpireAt:   dispatch.FromMillis(d.number("expireAt")),
@@ -106,7 +107,7 @@ func decode(r row) (dispatch.Task, error) {
 		Prev:       d.text("prev"),
 		Next:       d.text("next"),
 		TTL:        dispatch.FromMillis(d.number("ttl") * 1000),
-		Version:    int(d.number("version")),
+		Version:    int(version),
 	}
 	progress, err := dispatch.DecodeProgress(d.bytes("progress"))
 	if err == nil {

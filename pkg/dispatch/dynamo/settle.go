@@ -105,6 +105,7 @@ func settled(r row, t dispatch.Task) (there dispatch.Task, done bool, err error)
 
 // settleTogether settles a task, hands its turn over if it was a member of a group and has ended, and puts callbacks.
 func (s Store) settleTogether(ctx context.Context, t dispatch.Task, callbacks []dispatch.Task) (dispatch.Hint, error) {
+	var p packer
 	for tries := 0; ; {
 		own, err := s.settling(t)
 		if err != nil {
@@ -121,7 +122,7 @@ func (s Store) settleTogether(ctx context.Context, t dispatch.Task, callbacks []
 		}
 		first := len(items)
 		for _, c := range callbacks {
-			put, err := s.putCallback(c)
+			put, err := s.putCallback(c, &p)
 			if err != nil {
 				return dispatch.Hint{}, err
 			}
@@ -156,8 +157,8 @@ func (s Store) settleTogether(ctx context.Context, t dispatch.Task, callbacks []
 }
 
 // putCallback is the write that puts a callback, unless an earlier try did.
-func (s Store) putCallback(t dispatch.Task) (types.TransactWriteItem, error) {
-	item, err := newRow(t)
+func (s Store) putCallback(t dispatch.Task, p *packer) (types.TransactWriteItem, error) {
+	item, err := newRow(t, p)
 	if err == nil && t.Group != "" {
 		err = fmt.Errorf("it is of group %q", t.Group)
 	}

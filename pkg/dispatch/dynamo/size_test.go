@@ -1,7 +1,6 @@
 package dynamo_test
 
 import (
-	"bytes"
 	"errors"
 	"slices"
 	"strings"
@@ -32,7 +31,7 @@ func TestPages(t *testing.T) {
 			tasks, want := many(t, s, c.n, c.id)
 			for i := range tasks {
 				if c.doc > 0 {
-					edit(t, s, &tasks[i], func(t *dispatch.Task) { t.Doc = make([]byte, c.doc) })
+					edit(t, s, &tasks[i], func(t *dispatch.Task) { t.Doc = noise(c.doc) })
 				}
 			}
 			var due, listed, newest, all []string
@@ -85,7 +84,7 @@ func TestLargestRow(t *testing.T) {
 	s := dynamo.Store{Client: server.Client(t, nil), Table: server.Table(t)}
 	fits := func(n int) bool {
 		task := newTask("largest")
-		task.Doc = bytes.Repeat([]byte("x"), n)
+		task.Doc = noise(n)
 		err := s.Put(t.Context(), now.Add(999*24*time.Hour), []dispatch.Task{task})[0].Err
 		if err != nil && !errors.Is(err, dispatch.ErrTooLarge) {
 			t.Fatal(err)
@@ -104,7 +103,7 @@ func TestLargestRow(t *testing.T) {
 	t.Logf("the largest document has %d bytes", size)
 	task := newTask("largest")
 	task.Generation++
-	task.Doc = bytes.Repeat([]byte("x"), size)
+	task.Doc = noise(size)
 	if r := s.Put(t.Context(), now.Add(999*24*time.Hour), []dispatch.Task{task})[0]; r.Err != nil || r.Existing {
 		t.Fatal(r.Existing, r.Err)
 	}

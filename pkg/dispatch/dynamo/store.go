@@ -4,7 +4,8 @@
 // The table's only key is id (S). Its index "lanes" has the partition key lane (S) and the sort key dueAt (N), its index
 // "identifiers" the partition key identifier (S). They hold keys only; rows without the attribute are not in them, so the
 // lane of a task that is blocked or held is kept as home. A group with a live member has a row /group/<name> whose tail
-// is the last one's id. Times are in ms since 1970, but ttl, DynamoDB's time to live, is in seconds. Attributes with a
+// is the last one's id. A document whose row costs fewer writes compressed is DEFLATE data, and packed then the version that
+// the row would have otherwise. Times are in ms since 1970, but ttl, DynamoDB's time to live, is in seconds. Attributes with a
 // zero value are left out.
 package dynamo
 

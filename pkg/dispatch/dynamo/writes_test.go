@@ -3,7 +3,9 @@ package dynamo_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -41,6 +43,10 @@ func TestWrites(t *testing.T) {
 		{"a queue with limits", []step{put, handleLimited}, []float64{2, 1 + 1 + 2 + 1}},
 		{"of a tenant", []step{ofTenant, put, claim, deliver}, []float64{0, 2, 1, 2}},
 		{"of a tenant with a limit, and one in the queue, and the queue's", []step{ofTenant, put, handleLimited}, []float64{0, 2, 3*(1+1) + 2 + 1}},
+		{"3.5 KB of JSON, compressed", []step{ofJSON, put, claim, deliver}, []float64{0, 2 + 1, 2, 2 + 1}},
+		{"3.5 KB of JSON, one retry", []step{ofJSON, put, claim, retry, claim, deliver}, []float64{0, 2 + 1, 2, 2 + 2, 2, 2 + 1}},
+		{"3.5 KB that cannot be compressed", []step{ofNoise, put, claim, deliver}, []float64{0, 4 + 1, 4, 4 + 1}},
+		{"3.5 KB that cannot be, one retry", []step{ofNoise, put, claim, retry, claim, deliver}, []float64{0, 4 + 1, 4, 4 + 2, 4, 4 + 1}},
 		{"failed, kept in the history", []step{put, claim, fail}, []float64{2, 1, 3}},
 		{"one lapse", []step{put, claim, lapse, deliver}, []float64{2, 1, 2, 2}},
 		{"put twice", []step{put, put}, []float64{2, 1}},
@@ -125,6 +131,29 @@ func deliver(t *testing.T, s dynamo.Store, task *dispatch.Task) {
 // ofTenant makes the task a tenant's that has lanes of its own.
 func ofTenant(_ *testing.T, _ dynamo.Store, task *dispatch.Task) {
 	task.Tenant, task.Lane = "acme", dispatch.Lane(task.Queue+"~acme", task.ID, 1)
+}
+
+// ofJSON gives the task a document of 3.5 KB as callers write them: an order with its lines.
+func ofJSON(_ *testing.T, _ dynamo.Store, task *dispatch.Task) {
+	chance := rand.New(rand.NewPCG(1, 2))
+	doc := []byte(`{"uri":"https://receiver.example/","headers":{"Authorization":"Bearer 0f3a9c51e77b2d46a8"},"body":{"lines":[`)
+	for len(doc) < 3400 {
+		doc = fmt.Appendf(doc, `{"id":"%016x-%016x","sku":"SKU-%06d","name":%q,"quantity":%d,"price":%.2f,"currency":"EUR"},`, chance.Uint64(), chance.Uint64(),
+			chance.IntN(1e6), []string{"Desk lamp", "Office chair", "Notebook A5", "Cable 2 m"}[chance.IntN(4)], chance.IntN(9)+1, float64(chance.IntN(90000))/100)
+	}
+	task.Doc = append(doc, "{}]}}"...)
+}
+
+// ofNoise gives the task a document of 3.5 KB that nothing makes shorter.
+func ofNoise(_ *testing.T, _ dynamo.Store, task *dispatch.Task) { task.Doc = noise(3500) }
+
+func noise(n int) []byte {
+	chance := rand.New(rand.NewPCG(3, 4))
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(chance.Uint32())
+	}
+	return b
 }
 
 // handleLimited takes from the limits, claims, settles and gives back.

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"strings"
+	"time"
+
+	"example.com/dispatch/pkg/dispatch/dynamo/dynamotest"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// memories are the functions' in MB, and alarms how many there are, as in template.yaml.
+func memories() map[string]float64 {
+	return map[string]float64{"enqueue": 512, "sweep": 512, "handle": 256}
+}
+
+const alarms = 8
+
+// wholeCore is the memory in MB at which a function has a whole processor core; with less it has that share of one.
+// https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
+const wholeCore = 1769
+
+// What Lambda itself logs of each invocation, in its JSON format at the level INFO, and what CloudWatch adds to each line.
+// https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html
+const (
+	startLine  = `{"time":"2026-11-21T23:28:47.123Z","type":"platform.start","record":{"requestId":"79b4f56e-95b1-4643-9700-2807f4e68189","version":"$LATEST"}}`
+	reportLine = `{"time":"2026-11-21T23:28:47.197Z","type":"platform.report","record":{"requestId":"79b4f56e-95b1-4643-9700-2807f4e68189","metrics":{"durationMs":73.405,"billedDurationMs":74,"memorySizeMB":256,"maxMemoryUsedMB":38},"status":"success"}}`
+	lineExtra  = 26
+)
+
+// itemExtra is what DynamoDB bills of each row's storage besides what is in it, in bytes.
+const itemExtra = 100
+
+// stack is the functions, as processes, with a table of their own.
+type stack struct {
+	*dollars
+	table    string
+	lambda   *lambda
+	capacity *capacity
+	running  []*function
+}
+
+// begin starts a stack; the variables are added to its functions' environment.
+func (d *dollars) begin(ctx context.Context, variables ...string) (*stack, error) {
+	d.mu.Lock()
+	d.stacks++
+	k := &stack{dollars: d, table: fmt.Sprintf("dollars-%d", d.stacks), lambda: newLambda(), capacity: newCapacity(d.database.Endpoint)}
+	d.mu.Unlock()
+	if err := dynamotest.CreateTable(ctx, database(d.database.Endpoint), k.table); err != nil {
+		return nil, errors.Join(err, k.close())
+	}
+	for name, n := range map[string]int{"enqueue": enqueues, "sweep": 1, "handle": handles} {
+		for range n {
+			f, err := k.lambda.start(name, d.programs[name], append([]string{
+				"TABLE=" + k.table, "STACK=dollars", "HANDLE_FUNCTION=handle", "SWEEP_FUNCTION=sweep",
+				"ALLOWED_NETWORKS=127.0.0.0/8", "AWS_ENDPOINT_URL_DYNAMODB=" + k.capacity.URL,
+			}, variables...)...)
+			if err != nil {
+				return nil, errors.Join(err, k.close())
+			}
+			k.running = append(k.running, f)
+		}
+	}
+	return k, nil
+}
+
+// said is the end of what the functions logged.
+func (k *stack) said() string {
+	var b strings.Builder
+	for _, f := range k.running {
+		log := f.log.String()
+		fmt.Fprintf(&b, "%s: %s\n", f.name, log[max(0, len(log)-500):])
+	}
+	return b.String()
+}
+
+// await waits until the receiver has had so many calls, and nothing runs any more.
+func (k *stack) await(ctx context.Context, r *receiver, calls int) error {
+	for r.calls.Load() < int64(calls) || !k.lambda.idle() {
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("%d of %d calls came, failures %v: %w", r.calls.Load(), calls, k.lambda.failed, ctx.Err())
+		}
+	}
+	if n := r.calls.Load(); n > int64(calls) {
+		return fmt.Errorf("%d calls came instead of %d", n, calls)
+	}
+	return nil
+}
+
+// end ends the stack and returns what it used.
+func (k *stack) end(ctx context.Context) (usage, error) {
+	u := usage{writes: k.capacity.writes, reads: k.capacity.reads, requests: k.capacity.requests, functions: map[string]work{}}
+	for name, b := range k.lambda.billed {
+		if b.invocations == 0 {
+			continue
+		}
+		u.functions[name] = work{invocations: b.invocations, gbSeconds: b.wall.Seconds() * memories()[name] / 1024}
+		u.logged += float64(b.invocations * (len(startLine) + len(reportLine) + 2*lineExtra))
+	}
+	for _, f := range k.running {
+		processor, err := f.end()
+		if err != nil {
+			return u, err
+		}
+		u.processor += processor
+		w, used := u.functions[f.name]
+		if !used {
+			continue
+		}
+		// What it computed here at full speed takes longer with its share of a core.
+		w.gbSeconds += processor.Seconds() * (wholeCore/memories()[f.name] - 1) * memories()[f.name] / 1024
+		u.functions[f.name] = w
+		log := f.log.String()
+		u.logged += float64(len(log) + strings.Count(log, "\n")*lineExtra)
+	}
+	k.running = nil
+	if k.capacity.refused > 0 {
+		fmt.Fprintf(os.Stderr, "%d writes were refused and counted: this machine is too busy, and requests were repeated\n", k.capacity.refused)
+	}
+	if len(k.lambda.failed) > 0 || len(k.capacity.uncounted) > 0 {
+		return u, fmt.Errorf("failed: %v, not counted: %v", k.lambda.failed, k.capacity.uncounted)
+	}
+	var err error
+	u.stored, err = k.stored(ctx)
+	return u, err
+}
+
+// stored is the size of the table's rows: what a scan consumes, which is billed by it.
+func (k *stack) stored(ctx context.Context) (float64, error) {
+	db, bytes := database(k.database.Endpoint), 0.0
+	pages := dynamodb.NewScanPaginator(db, &dynamodb.ScanInput{
+		TableName: &k.table, ConsistentRead: aws.Bool(true), ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return 0, fmt.Errorf("scanning: %w", err)
+		}
+		bytes += aws.ToFloat64(page.ConsumedCapacity.CapacityUnits)*4096 + float64(page.Count*itemExtra)
+	}
+	return math.Round(bytes), nil
+}
+
+// close ends what still runs.
+func (k *stack) close() error {
+	var errs []error
+	for _, f := range k.running {
+		_, err := f.end()
+		errs = append(errs, err)
+	}
+	k.running = nil
+	k.lambda.CloseClientConnections()
+	k.capacity.CloseClientConnections()
+	return errors.Join(errs...)
+}
