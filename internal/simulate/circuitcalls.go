@@ -64,7 +64,7 @@ func (c *checker) waits(t *task, l *claim) {
 		}
 		called := slices.ContainsFunc(l.calls, func(one *call) bool { return one.target == name })
 		unchanged := i < len(was) && was[i].NextAt.Equal(is[i].NextAt) && was[i].Error == is[i].Error && (len(is) > 1 || number(l.before, "dueAt") == number(t.row, "dueAt"))
-		if called || unchanged || !dispatch.HeldBack(is[i]) || final(t.row) {
+		if called || unchanged || !dispatch.HeldBack(is[i]) || text(t.row, "state") != string(dispatch.Scheduled) {
 			continue
 		}
 		c.figures.Waits++
