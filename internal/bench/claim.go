@@ -28,8 +28,8 @@ func (b *bench) claim(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, claimTime)
 	defer cancel()
 	few, many := 1000, b.pick(1_000_000, 100_000)
-	return with(ctx, filepath.Join(b.folder, "few.db"), func(small *sqlite.Store) error {
-		return with(ctx, filepath.Join(b.folder, "many.db"), func(large *sqlite.Store) error {
+	return with(ctx, filepath.Join(b.folder, newID(0)+".db"), func(small *sqlite.Store) error {
+		return with(ctx, filepath.Join(b.folder, newID(0)+".db"), func(large *sqlite.Store) error {
 			stores := []*pending{{store: small, n: few}, {store: large, n: many}}
 			for _, p := range stores {
 				if err := p.fill(ctx); err != nil {

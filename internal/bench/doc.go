@@ -4,6 +4,7 @@
 //	go run ./internal/bench -short     a quick look with less of everything, about 20 seconds
 //	go run ./internal/bench -only drain,claim
 //	go run ./internal/bench -only tenants   one tenant's lateness beside another's flood: make bench-tenants
+//	go run ./internal/bench -check          ratios beside the recorded ones, as a guard: make bench-check
 //	go run ./internal/bench -json      for programs
 //
 // The server is a process of its own, and so is the receiver: this program, started again. All of it stays on

@@ -44,7 +44,7 @@ func (b *bench) drain(ctx context.Context) error {
 		if err != nil {
 			return errors.Join(err, receiver.end())
 		}
-		bare, err := b.drainBare(ctx, receiver.URL, c.n, c.signer)
+		bare, bareCPU, err := b.drainBare(ctx, receiver.URL, c.n, c.signer)
 		if err != nil {
 			return errors.Join(err, receiver.end())
 		}
@@ -57,6 +57,7 @@ func (b *bench) drain(ctx context.Context) error {
 		b.table.add(figure{"drain", "server's CPU time, " + c.name, microseconds(cpu), "µs/task", "", nil, "of all cores, without the receiver's: hardly depends on what else the machine does"})
 		b.table.add(figure{"drain", "bare client, " + c.name, bare, "calls/s", "", nil, fmt.Sprintf("Go's client, %d at once, the same request to the same receiver, nothing kept", flying)})
 		b.table.add(figure{"drain", "ratio, " + c.name, served / bare, "", "", nil, "what promising each call leaves of the bare client's speed"})
+		b.table.add(figure{"drain", "CPU ratio, " + c.name, float64(cpu) / float64(bareCPU), "", "", nil, "a task's CPU time to a call's of the bare client"})
 	}
 	return receiver.end()
 }
@@ -66,7 +67,7 @@ func (b *bench) drainServed(ctx context.Context, receiver, name string, n int, f
 	if err := forgetCalls(ctx, receiver); err != nil {
 		return 0, 0, err
 	}
-	db, err := b.fill(ctx, "drain-"+name, receiver+"/call", n)
+	db, err := b.fill(ctx, "drain-"+name+newID(0), receiver+"/call", n)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -87,12 +88,12 @@ func (b *bench) drainServed(ctx context.Context, receiver, name string, n int, f
 	return float64(seen.Calls) / seen.Last.Sub(began).Seconds(), server.cpu() / time.Duration(seen.Calls), nil
 }
 
-// drainBare returns how many calls a second a client makes that does nothing else.
-func (b *bench) drainBare(ctx context.Context, receiver string, n int, signer *signature.Signer) (float64, error) {
+// drainBare returns how many calls a second a client makes that does nothing else, and the CPU time of each.
+func (b *bench) drainBare(ctx context.Context, receiver string, n int, signer *signature.Signer) (float64, time.Duration, error) {
 	transport := &http.Transport{MaxIdleConns: flying, MaxIdleConnsPerHost: flying, DisableCompression: true}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport}
-	return side(flying, n, bareTime, func(int) error { return bareCall(ctx, client, receiver+"/call", signer) })
+	return sideCPU(flying, n, bareTime, func(int) error { return bareCall(ctx, client, receiver+"/call", signer) })
 }
 
 func bareCall(ctx context.Context, client *http.Client, url string, signer *signature.Signer) error {

@@ -14,8 +14,11 @@ import (
 	"time"
 )
 
-// wholeTime bounds a run, whatever hangs.
-const wholeTime = 4 * time.Minute
+// wholeTime bounds a run, whatever hangs, and checkTime one that measures parts several times.
+const (
+	wholeTime = 4 * time.Minute
+	checkTime = 10 * time.Minute
+)
 
 // bench is one run.
 type bench struct {
@@ -45,8 +48,6 @@ func parts() []part {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	ctx, cancel := context.WithTimeout(ctx, wholeTime)
-	defer cancel()
 	if err := run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -65,21 +66,41 @@ func run(ctx context.Context) error {
 	asJSON := flag.Bool("json", false, "print JSON")
 	usual := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == tenantsPart })
 	only := flag.String("only", strings.Join(usual, ","), "the parts to measure, of "+strings.Join(names, ","))
+	check := flag.Bool("check", false, "compare ratios with the recorded baseline, in short runs: make bench-check")
+	record := flag.Bool("record", false, "with -check: record the baseline instead")
 	receive := flag.Bool("receive", false, "be the receiver, until standard input ends")
 	flag.Parse()
 	if *receive {
 		return runReceiver(ctx)
 	}
+	most := wholeTime
+	if *check || *record {
+		most = checkTime
+	}
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
 	wanted := strings.Split(*only, ",")
 	for _, name := range wanted {
 		if !slices.Contains(names, name) {
 			return fmt.Errorf("there is no part %q; parts are %s", name, strings.Join(names, ", "))
 		}
 	}
-	return b.measure(ctx, wanted, *asJSON)
+	return b.prepared(ctx, func() error {
+		switch {
+		case *record:
+			b.short = true
+			return b.record(ctx)
+		case *check:
+			b.short = true
+			return b.check(ctx, wanted, os.Stdout)
+		default:
+			return b.measure(ctx, wanted, *asJSON)
+		}
+	})
 }
 
-func (b *bench) measure(ctx context.Context, wanted []string, asJSON bool) (err error) {
+// prepared calls do while there are the folder and the command.
+func (b *bench) prepared(ctx context.Context, do func() error) (err error) {
 	if b.folder, err = os.MkdirTemp("", "dispatch-bench-"); err != nil {
 		return fmt.Errorf("making a folder: %w", err)
 	}
@@ -89,6 +110,10 @@ func (b *bench) measure(ctx context.Context, wanted []string, asJSON bool) (err 
 			return err
 		}
 	}
+	return do()
+}
+
+func (b *bench) measure(ctx context.Context, wanted []string, asJSON bool) error {
 	if err := b.disk(ctx); err != nil {
 		return err
 	}
