@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"example.com/dispatch/internal/bench/plot"
 )
 
 // wholeTime bounds a run, whatever hangs, and checkTime one that measures parts several times.
@@ -65,21 +67,39 @@ func run(ctx context.Context) error {
 	flag.StringVar(&b.dispatch, "dispatch", "", "measure this built command, to compare two, instead of building it")
 	asJSON := flag.Bool("json", false, "print JSON")
 	usual := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == tenantsPart })
-	only := flag.String("only", strings.Join(usual, ","), "the parts to measure, of "+strings.Join(names, ","))
+	only := flag.String("only", "", "the parts to measure, of "+strings.Join(names, ",")+"; none: all but the last")
 	check := flag.Bool("check", false, "compare ratios with the recorded baseline, in short runs: make bench-check")
 	record := flag.Bool("record", false, "with -check: record the baseline instead")
+	grow := flag.Bool("growth", false, "measure how speed changes with what a store holds, and plot it: make plots")
+	draw := flag.Bool("draw", false, "with -growth: draw the plots anew from what was measured")
 	receive := flag.Bool("receive", false, "be the receiver, until standard input ends")
 	flag.Parse()
 	if *receive {
 		return runReceiver(ctx)
 	}
+	if *draw {
+		return plot.Draw(plotFolder)
+	}
 	most := wholeTime
-	if *check || *record {
+	switch {
+	case *check || *record:
 		most = checkTime
+	case *grow:
+		most = growthTime
 	}
 	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
-	wanted := strings.Split(*only, ",")
+	if *grow {
+		names = nil
+		for _, w := range ways() {
+			names = append(names, w.name)
+		}
+		usual = names
+	}
+	wanted := usual
+	if *only != "" {
+		wanted = strings.Split(*only, ",")
+	}
 	for _, name := range wanted {
 		if !slices.Contains(names, name) {
 			return fmt.Errorf("there is no part %q; parts are %s", name, strings.Join(names, ", "))
@@ -87,6 +107,8 @@ func run(ctx context.Context) error {
 	}
 	return b.prepared(ctx, func() error {
 		switch {
+		case *grow:
+			return b.growth(ctx, wanted)
 		case *record:
 			b.short = true
 			return b.record(ctx)
