@@ -49,6 +49,14 @@ local: ## run the functions on this machine under SAM (needs Docker, the AWS SAM
 bench: ## measure speed in one table, under four minutes (ARGS=-short: a quick look; ARGS=-json: for programs)
 	@go run ./internal/bench $(ARGS)
 
+.PHONY: bench-check
+bench-check: ## fail if speed or writes are far from the recorded baseline, in about a minute (ARGS=-record: record it, on a quiet machine)
+	@go run ./internal/bench -check $(ARGS)
+
+.PHONY: plots
+plots: ## plot speed over what a store holds, up to 5,000,000 tasks, in twelve minutes (ARGS=-short: to 100,000; ARGS=-draw: from docs/plots/*.json)
+	@go run ./internal/bench -growth $(ARGS)
+
 .PHONY: bench-tenants
 bench-tenants: ## measure how late one tenant's tasks are beside another's flood, in two minutes (ARGS=-short: a quick look)
 	@go run ./internal/bench -only tenants $(ARGS)

@@ -28,8 +28,8 @@ func (b *bench) claim(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, claimTime)
 	defer cancel()
 	few, many := 1000, b.pick(1_000_000, 100_000)
-	return with(ctx, filepath.Join(b.folder, "few.db"), func(small *sqlite.Store) error {
-		return with(ctx, filepath.Join(b.folder, "many.db"), func(large *sqlite.Store) error {
+	return with(ctx, filepath.Join(b.folder, newID(0)+".db"), func(small *sqlite.Store) error {
+		return with(ctx, filepath.Join(b.folder, newID(0)+".db"), func(large *sqlite.Store) error {
 			stores := []*pending{{store: small, n: few}, {store: large, n: many}}
 			for _, p := range stores {
 				if err := p.fill(ctx); err != nil {
@@ -59,7 +59,9 @@ func (b *bench) claim(ctx context.Context) error {
 type pending struct {
 	store *sqlite.Store
 	n     int
+	from  time.Time // when that day begins; zero: now
 	took  []time.Duration
+	cpu   []time.Duration
 }
 
 const day = 24 * time.Hour
@@ -67,6 +69,10 @@ const day = 24 * time.Hour
 func (p *pending) fill(ctx context.Context) error {
 	const together = 1000
 	now := time.Now()
+	from := now
+	if !p.from.IsZero() {
+		from = p.from
+	}
 	doc, err := dispatch.EncodeDoc(dispatch.Doc{
 		CreatedAt: now, Method: http.MethodPost, URI: "http://127.0.0.1:9/call", Body: body(), Format: dispatch.Envelope,
 		Attempts:    dispatch.Attempts{Limit: dispatch.DefaultLimit, Interval: dispatch.DefaultInterval, Backoff: dispatch.DefaultBackoff},
@@ -82,7 +88,7 @@ func (p *pending) fill(ctx context.Context) error {
 			id := newID(0)
 			tasks[i] = dispatch.Task{
 				ID: id, State: dispatch.Scheduled, Queue: dispatch.DefaultQueue, Run: 1, Doc: doc, Hash: []byte(id),
-				Timeout: 30 * time.Second, DueAt: now.Add(mathrand.N(day)), Lane: dispatch.Lane(dispatch.DefaultQueue, id, 1),
+				Timeout: 30 * time.Second, DueAt: from.Add(mathrand.N(day)), Lane: dispatch.Lane(dispatch.DefaultQueue, id, 1),
 				Generation: now.UnixMilli(), Version: dispatch.FormatVersion,
 			}
 		}
@@ -100,6 +106,10 @@ func (p *pending) fill(ctx context.Context) error {
 
 // round finds and claims the next tasks, and puts them back to another time of day.
 func (p *pending) round(ctx context.Context) error {
+	before, err := ownCPU()
+	if err != nil {
+		return err
+	}
 	began := time.Now()
 	var ids []string
 	var last time.Time
@@ -114,7 +124,12 @@ func (p *pending) round(ctx context.Context) error {
 	}
 	results := p.store.Claim(ctx, ids, dispatch.Lease{Token: rand.Text(), At: last, Left: time.Hour})
 	p.took = append(p.took, time.Since(began))
-	_, err := side(claimed, len(results), claimTime, func(i int) error {
+	after, err := ownCPU()
+	if err != nil {
+		return err
+	}
+	p.cpu = append(p.cpu, after-before)
+	_, err = side(claimed, len(results), claimTime, func(i int) error {
 		t := results[i].Task
 		if results[i].Err != nil {
 			return results[i].Err

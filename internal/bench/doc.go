@@ -5,6 +5,8 @@
 //	go run ./internal/bench -only drain,claim
 //	go run ./internal/bench -only tenants   one tenant's lateness beside another's flood: make bench-tenants
 //	go run ./internal/bench -only sweep,backlog,ontime,cold   the built functions, as on Lambda: make bench-lambda
+//	go run ./internal/bench -check          ratios beside the recorded ones, as a guard: make bench-check
+//	go run ./internal/bench -growth         speed over what a store holds, plotted: make plots
 //	go run ./internal/bench -json      for programs
 //
 // The server is a process of its own, and so is the receiver: this program, started again. All of it stays on

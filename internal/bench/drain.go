@@ -44,7 +44,7 @@ func (b *bench) drain(ctx context.Context) error {
 		if err != nil {
 			return errors.Join(err, receiver.end())
 		}
-		bare, err := b.drainBare(ctx, receiver.URL, c.n, c.signer)
+		bare, bareCPU, err := b.drainBare(ctx, receiver.URL, c.n, c.signer)
 		if err != nil {
 			return errors.Join(err, receiver.end())
 		}
@@ -57,42 +57,48 @@ func (b *bench) drain(ctx context.Context) error {
 		b.table.add(figure{"drain", "server's CPU time, " + c.name, microseconds(cpu), "µs/task", "", nil, "of all cores, without the receiver's: hardly depends on what else the machine does"})
 		b.table.add(figure{"drain", "bare client, " + c.name, bare, "calls/s", "", nil, fmt.Sprintf("Go's client, %d at once, the same request to the same receiver, nothing kept", flying)})
 		b.table.add(figure{"drain", "ratio, " + c.name, served / bare, "", "", nil, "what promising each call leaves of the bare client's speed"})
+		b.table.add(figure{"drain", "CPU ratio, " + c.name, float64(cpu) / float64(bareCPU), "", "", nil, "a task's CPU time to a call's of the bare client"})
 	}
 	return receiver.end()
 }
 
 // drainServed returns how many tasks a second the server drains, and the CPU time of each.
 func (b *bench) drainServed(ctx context.Context, receiver, name string, n int, flags []string) (float64, time.Duration, error) {
-	if err := forgetCalls(ctx, receiver); err != nil {
-		return 0, 0, err
-	}
-	db, err := b.fill(ctx, "drain-"+name, receiver+"/call", n)
+	db, err := b.fill(ctx, "drain-"+name+newID(0), receiver+"/call", n)
 	if err != nil {
 		return 0, 0, err
+	}
+	rate, cpu, calls, err := b.drainFile(ctx, receiver, db, n, flags...)
+	if err == nil && calls >= n { // a slow machine does not come to the end in time
+		err = nothingLeft(ctx, db)
+	}
+	return rate, cpu, err
+}
+
+// drainFile serves a file until n tasks were called, or the time is over: how many a second, the CPU time of each, and
+// how many it were.
+func (b *bench) drainFile(ctx context.Context, receiver, db string, n int, flags ...string) (rate float64, cpu time.Duration, calls int, err error) {
+	if err := forgetCalls(ctx, receiver); err != nil {
+		return 0, 0, 0, err
 	}
 	began := time.Now()
 	server, err := b.serve(ctx, db, flags...)
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, 0, err
 	}
 	seen, err := awaitCalls(ctx, receiver, n, drainTime)
 	if err = errors.Join(err, server.end()); err != nil {
-		return 0, 0, err
+		return 0, 0, 0, err
 	}
-	if seen.Calls >= n { // a slow machine does not come to the end in time
-		if err := nothingLeft(ctx, db); err != nil {
-			return 0, 0, err
-		}
-	}
-	return float64(seen.Calls) / seen.Last.Sub(began).Seconds(), server.cpu() / time.Duration(seen.Calls), nil
+	return float64(seen.Calls) / seen.Last.Sub(began).Seconds(), server.cpu() / time.Duration(seen.Calls), seen.Calls, nil
 }
 
-// drainBare returns how many calls a second a client makes that does nothing else.
-func (b *bench) drainBare(ctx context.Context, receiver string, n int, signer *signature.Signer) (float64, error) {
+// drainBare returns how many calls a second a client makes that does nothing else, and the CPU time of each.
+func (b *bench) drainBare(ctx context.Context, receiver string, n int, signer *signature.Signer) (float64, time.Duration, error) {
 	transport := &http.Transport{MaxIdleConns: flying, MaxIdleConnsPerHost: flying, DisableCompression: true}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport}
-	return side(flying, n, bareTime, func(int) error { return bareCall(ctx, client, receiver+"/call", signer) })
+	return sideCPU(flying, n, bareTime, func(int) error { return bareCall(ctx, client, receiver+"/call", signer) })
 }
 
 func bareCall(ctx context.Context, client *http.Client, url string, signer *signature.Signer) error {

@@ -26,7 +26,11 @@ func (b *bench) enqueue(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*enqueueTime)
 	defer cancel()
 	n := b.pick(200_000, 20_000)
-	embedded, err := b.enqueueEmbedded(ctx, n)
+	embedded, ownCPU, err := b.enqueueEmbedded(ctx, n)
+	if err != nil {
+		return err
+	}
+	bare, bareCPU, err := b.insertBare(ctx, n)
 	if err != nil {
 		return err
 	}
@@ -36,26 +40,30 @@ func (b *bench) enqueue(ctx context.Context) error {
 		return err
 	}
 	b.table.add(figure{"enqueue", "acknowledged, embedded", embedded, "tasks/s", "", nil, fmt.Sprintf("%d callers of the verb in one process, one task each time, on disk (synchronous=FULL)", callers)})
+	b.table.add(figure{"enqueue", "bare store", bare, "rows/s", "", nil, fmt.Sprintf("the SQLite driver alone: rows of a task's size, %d to a transaction, flushed", callers)})
+	b.table.add(figure{"enqueue", "ratio, embedded", embedded / bare, "", "", nil, "what a task that is checked and promised leaves of the bare store's speed"})
+	b.table.add(figure{"enqueue", "CPU ratio, embedded", float64(ownCPU) / float64(bareCPU), "", "", nil, "a task's CPU time to a row's of the bare store"})
 	b.table.add(figure{"enqueue", "acknowledged, over HTTP", served, "tasks/s", "", nil, fmt.Sprintf("%d callers POST /tasks on kept connections to the server's process, one task each time, on disk", callers)})
 	b.table.add(figure{"enqueue", "server's CPU time", microseconds(cpu), "µs/task", "", nil, "of all cores, for one task over HTTP"})
+	b.table.add(figure{"enqueue", "CPU ratio, over HTTP", float64(cpu) / float64(bareCPU), "", "", nil, "a task's CPU time to a row's of the bare store"})
 	return nil
 }
 
-func (b *bench) enqueueEmbedded(ctx context.Context, n int) (rate float64, err error) {
+func (b *bench) enqueueEmbedded(ctx context.Context, n int) (rate float64, cpu time.Duration, err error) {
 	one := encoded(asked{URI: "http://127.0.0.1:9/call", Body: body(), Delay: farAway})
-	err = with(ctx, filepath.Join(b.folder, "embedded.db"), func(store *sqlite.Store) error {
+	err = with(ctx, filepath.Join(b.folder, newID(0)+".db"), func(store *sqlite.Store) error {
 		verb := verb(store)
-		rate, err = side(callers, n, enqueueMost, func(int) error {
+		rate, cpu, err = sideCPU(callers, n, enqueueMost, func(int) error {
 			_, err := verb.Run(ctx, one, newID)
 			return err
 		})
 		return err
 	})
-	return rate, err
+	return rate, cpu, err
 }
 
 func (b *bench) enqueueServed(ctx context.Context, n int) (float64, time.Duration, error) {
-	server, err := b.serve(ctx, filepath.Join(b.folder, "served.db"), "--unsigned")
+	server, err := b.serve(ctx, filepath.Join(b.folder, newID(0)+".db"), "--unsigned")
 	if err != nil {
 		return 0, 0, err
 	}

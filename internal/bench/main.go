@@ -12,11 +12,14 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"example.com/dispatch/internal/bench/plot"
 )
 
 // The bounds of a run, whatever hangs.
 const (
 	wholeTime  = 4 * time.Minute
+	checkTime  = 10 * time.Minute // where parts are measured several times
 	lambdaTime = 15 * time.Minute // where functions are measured
 )
 
@@ -71,7 +74,11 @@ func run(ctx context.Context) error {
 	flag.StringVar(&b.dispatch, "dispatch", "", "measure this built command, to compare two, instead of building it")
 	asJSON := flag.Bool("json", false, "print JSON")
 	usual := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == tenantsPart || onLambda(name) })
-	only := flag.String("only", strings.Join(usual, ","), "the parts to measure, of "+strings.Join(names, ","))
+	only := flag.String("only", "", "the parts to measure, of "+strings.Join(names, ",")+"; none: "+strings.Join(usual, ","))
+	check := flag.Bool("check", false, "compare ratios with the recorded baseline, in short runs: make bench-check")
+	record := flag.Bool("record", false, "with -check: record the baseline instead")
+	grow := flag.Bool("growth", false, "measure how speed changes with what a store holds, and plot it: make plots")
+	draw := flag.Bool("draw", false, "with -growth: draw the plots anew from what was measured")
 	receive := flag.Bool("receive", false, "be the receiver, until standard input ends")
 	embedded := flag.String("embed", "", "be a program that embeds enqueue: what it is to do, as JSON")
 	flag.Parse()
@@ -81,22 +88,54 @@ func run(ctx context.Context) error {
 	if *embedded != "" {
 		return runEmbedded(ctx, *embedded)
 	}
-	wanted := strings.Split(*only, ",")
+	if *draw {
+		return plot.Draw(plotFolder)
+	}
+	if *grow {
+		names = nil
+		for _, w := range ways() {
+			names = append(names, w.name)
+		}
+		usual = names
+	}
+	wanted := usual
+	if *only != "" {
+		wanted = strings.Split(*only, ",")
+	}
 	for _, name := range wanted {
 		if !slices.Contains(names, name) {
 			return fmt.Errorf("there is no part %q; parts are %s", name, strings.Join(names, ", "))
 		}
 	}
 	within := wholeTime
-	if slices.ContainsFunc(wanted, onLambda) {
+	switch {
+	case *check || *record:
+		within = checkTime
+	case *grow:
+		within = growthTime
+	case slices.ContainsFunc(wanted, onLambda):
 		within = lambdaTime
 	}
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	return b.measure(ctx, wanted, *asJSON)
+	return b.prepared(ctx, func() error {
+		switch {
+		case *grow:
+			return b.growth(ctx, wanted)
+		case *record:
+			b.short = true
+			return b.record(ctx)
+		case *check:
+			b.short = true
+			return b.check(ctx, wanted, os.Stdout)
+		default:
+			return b.measure(ctx, wanted, *asJSON)
+		}
+	})
 }
 
-func (b *bench) measure(ctx context.Context, wanted []string, asJSON bool) (err error) {
+// prepared calls do while there are the folder and the command.
+func (b *bench) prepared(ctx context.Context, do func() error) (err error) {
 	if b.folder, err = os.MkdirTemp("", "dispatch-bench-"); err != nil {
 		return fmt.Errorf("making a folder: %w", err)
 	}
@@ -106,6 +145,10 @@ func (b *bench) measure(ctx context.Context, wanted []string, asJSON bool) (err 
 			return err
 		}
 	}
+	return do()
+}
+
+func (b *bench) measure(ctx context.Context, wanted []string, asJSON bool) error {
 	if err := b.disk(ctx); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,4 +29,19 @@ func side(wide, n int, most time.Duration, do func(int) error) (rate float64, er
 	wg.Wait()
 	close(failed)
 	return float64(done.Load()) / time.Since(began).Seconds(), <-failed
+}
+
+// sideCPU is side with the CPU time that this process took for each.
+func sideCPU(wide, n int, most time.Duration, do func(int) error) (rate float64, each time.Duration, err error) {
+	before, err := ownCPU()
+	if err != nil {
+		return 0, 0, err
+	}
+	var done atomic.Int64
+	rate, err = side(wide, n, most, func(i int) error {
+		done.Add(1)
+		return do(i)
+	})
+	after, failed := ownCPU()
+	return rate, (after - before) / time.Duration(max(1, done.Load())), errors.Join(err, failed)
 }

@@ -33,6 +33,8 @@ type asked struct {
 	DueAt  string `json:"dueAt,omitempty"`
 	Tenant string `json:"tenant,omitempty"`
 	Format string `json:"format,omitempty"`
+	Queue  string `json:"queue,omitempty"`
+	Group  string `json:"group,omitempty"`
 }
 
 func encoded(v any) []byte {
@@ -70,24 +72,26 @@ func (b *bench) fill(ctx context.Context, name, uri string, n int) (path string,
 
 // fillWith puts n times the same task into a file.
 func (b *bench) fillWith(ctx context.Context, name string, task asked, n int) (path string, err error) {
-	const together = 1000
 	path = filepath.Join(b.folder, name+".db")
 	return path, with(ctx, path, func(store *sqlite.Store) error {
-		enqueue := verb(store)
-		for n > 0 {
-			batch := struct {
-				Tasks []asked `json:"tasks"`
-			}{make([]asked, min(n, together))}
-			for i := range batch.Tasks {
-				batch.Tasks[i] = task
-			}
-			if _, err := enqueue.Run(ctx, encoded(batch), newID); err != nil {
-				return fmt.Errorf("filling %s: %w", path, err)
-			}
-			n -= len(batch.Tasks)
-		}
-		return nil
+		return putAll(ctx, store, n, func(int) asked { return task })
 	})
+}
+
+// putAll enqueues n tasks, in batches, one batch after another.
+func putAll(ctx context.Context, store dispatch.Store, n int, task func(int) asked) error {
+	const together = 1000
+	enqueue := verb(store)
+	for from := 0; from < n; from += together {
+		batch := make([]asked, min(n-from, together))
+		for i := range batch {
+			batch[i] = task(from + i)
+		}
+		if _, err := enqueue.Run(ctx, encoded(map[string]any{"tasks": batch}), newID); err != nil {
+			return fmt.Errorf("filling a store: %w", err)
+		}
+	}
+	return nil
 }
 
 // nothingLeft fails if any task of the file is still to be sent, or failed.
