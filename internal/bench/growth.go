@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	growthTime = 12 * time.Minute
+	growthTime = 20 * time.Minute
 	plotFolder = "docs/plots"
 	smallest   = 1000 // tasks pending
 )

@@ -12,7 +12,7 @@ import (
 const (
 	width, height            = 760, 420
 	left, right, top, bottom = 76, 30, 84, 356 // of the axes, right from the edge
-	legendLine               = 230             // a name of the legend takes
+	legendWidth, legendLine  = 320, 18         // what a name of the legend takes; two are side by side
 	overPoint, underPoint    = 12, 20
 )
 
@@ -30,11 +30,11 @@ type tick struct {
 }
 
 type line struct {
-	Class    string // of its colour
-	Name     string
-	LegendAt int
-	Path     string
-	Dots     []dot
+	Class            string // of its colour
+	Name             string
+	LegendX, LegendY int
+	Path             string
+	Dots             []dot
 }
 
 type dot struct {
@@ -69,7 +69,7 @@ func (p Plot) SVG(w io.Writer) error {
 		d.Columns = append(d.Columns, tick{x(point.X), grouped(float64(point.X))})
 	}
 	for i, s := range p.Series {
-		l := line{Class: fmt.Sprintf("s%d", i%4), Name: s.Name, LegendAt: left + i*min(legendLine, (width-left-right)/len(p.Series))}
+		l := line{Class: fmt.Sprintf("s%d", i%4), Name: s.Name, LegendX: left + i%2*legendWidth, LegendY: 48 + i/2*legendLine}
 		for j, point := range s.Points {
 			command := "L"
 			if j == 0 {
@@ -126,17 +126,23 @@ func picture() *template.Template {
 	return template.Must(template.New("svg").Parse(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {{.Width}} {{.Height}}" width="{{.Width}}" height="{{.Height}}" role="img" aria-label="{{.Title}}" font-family="system-ui, sans-serif" font-size="12">
 <style>
   .paper { fill: #ffffff } .ink { fill: #1f2328 } .pale { fill: #59636e } .grid { stroke: #d1d9e0 }
-  .s0 { --c: #0969da } .s1 { --c: #bc4c00 } .s2 { --c: #1a7f37 } .s3 { --c: #8250df }
-  .line { fill: none; stroke: var(--c); stroke-width: 2 } .dot, .label { fill: var(--c) } .label { font-size: 11px }
+  .line { fill: none; stroke-width: 2 } .label { font-size: 11px }
+  .s0 .line { stroke: #0969da } .s0 .dot, .s0 .label { fill: #0969da }
+  .s1 .line { stroke: #bc4c00 } .s1 .dot, .s1 .label { fill: #bc4c00 }
+  .s2 .line { stroke: #1a7f37 } .s2 .dot, .s2 .label { fill: #1a7f37 }
+  .s3 .line { stroke: #8250df } .s3 .dot, .s3 .label { fill: #8250df }
   @media (prefers-color-scheme: dark) {
     .paper { fill: #0d1117 } .ink { fill: #f0f6fc } .pale { fill: #9198a1 } .grid { stroke: #3d444d }
-    .s0 { --c: #4493f8 } .s1 { --c: #f0883e } .s2 { --c: #3fb950 } .s3 { --c: #ab7df8 }
+    .s0 .line { stroke: #4493f8 } .s0 .dot, .s0 .label { fill: #4493f8 }
+    .s1 .line { stroke: #f0883e } .s1 .dot, .s1 .label { fill: #f0883e }
+    .s2 .line { stroke: #3fb950 } .s2 .dot, .s2 .label { fill: #3fb950 }
+    .s3 .line { stroke: #ab7df8 } .s3 .dot, .s3 .label { fill: #ab7df8 }
   }
 </style>
 <rect class="paper" width="{{.Width}}" height="{{.Height}}"/>
 <text class="ink" x="{{.Left}}" y="28" font-size="16" font-weight="600">{{.Title}}</text>
 {{- range .Lines}}
-<g class="{{.Class}}"><circle class="dot" cx="{{.LegendAt}}" cy="52" r="4"/></g><text class="ink" x="{{.LegendAt}}" dx="10" y="56">{{.Name}}</text>
+<g class="{{.Class}}"><circle class="dot" cx="{{.LegendX}}" cy="{{.LegendY}}" r="4"/></g><text class="ink" x="{{.LegendX}}" dx="10" y="{{.LegendY}}" dy="4">{{.Name}}</text>
 {{- end}}
 {{- range .Rows}}
 <line class="grid" x1="{{$.Left}}" x2="{{$.Right}}" y1="{{printf "%.1f" .At}}" y2="{{printf "%.1f" .At}}"/><text class="pale" x="{{$.Left}}" dx="-8" y="{{printf "%.1f" .At}}" dy="4" text-anchor="end">{{.Text}}</text>
