@@ -16,16 +16,11 @@ const million = 1_000_000
 
 // backlog measures how fast a backlog in some lanes ends, with the sweep as it is set by default and with more.
 func (b *bench) backlog(ctx context.Context) error {
-	emulator, err := findEmulator(ctx)
-	if err != nil {
+	emulator, path, trust, err := b.builtSweep(ctx)
+	if errors.Is(err, errNoEmulator) {
 		b.table.leaveOut("the drain of a backlog: %v", err)
 		return nil
 	}
-	path, err := b.build(ctx, "./functions/sweep", "-tags=lambda.norpc", "-ldflags=-s")
-	if err != nil {
-		return err
-	}
-	trust, err := cloud.Trust(b.folder)
 	if err != nil {
 		return err
 	}

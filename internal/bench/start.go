@@ -69,7 +69,7 @@ var errNoEmulator = errors.New("SAM's runtime emulator was not found: install aw
 func findEmulator(ctx context.Context) (string, error) {
 	arch := map[string]string{"amd64": "x86_64", "arm64": "arm64"}[runtime.GOARCH]
 	if runtime.GOOS != "linux" || arch == "" {
-		return "", fmt.Errorf("SAM's runtime emulator runs on Linux only, not on %s/%s", runtime.GOOS, runtime.GOARCH)
+		return "", fmt.Errorf("%w: it runs on Linux only, not on %s/%s", errNoEmulator, runtime.GOOS, runtime.GOARCH)
 	}
 	inPackage := filepath.Join("local", "rapid", "aws-lambda-rie-"+arch)
 	found, err := filepath.Glob(filepath.Join(".cache", "venv", "lib", "python*", "site-packages", "samcli", inPackage))

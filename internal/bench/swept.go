@@ -22,18 +22,24 @@ const (
 // sweepTarget is how many tasks one sweep hands over in a second, at 512 MB.
 const sweepTarget = 2000
 
+// builtSweep returns what running the sweep function takes: the emulator, the program, and the certificate that it trusts.
+func (b *bench) builtSweep(ctx context.Context) (emulator, path, trust string, err error) {
+	if emulator, err = findEmulator(ctx); err != nil {
+		return "", "", "", err
+	}
+	if path, err = b.build(ctx, "./functions/sweep", "-tags=lambda.norpc", "-ldflags=-s"); err == nil {
+		trust, err = cloud.Trust(b.folder)
+	}
+	return emulator, path, trust, err
+}
+
 // sweep measures how many tasks the built sweep function hands over, with as much CPU as Lambda gives it.
 func (b *bench) sweep(ctx context.Context) error {
-	emulator, err := findEmulator(ctx)
-	if err != nil {
+	emulator, path, trust, err := b.builtSweep(ctx)
+	if errors.Is(err, errNoEmulator) {
 		b.table.leaveOut("a sweep's throughput: %v", err)
 		return nil
 	}
-	path, err := b.build(ctx, "./functions/sweep", "-tags=lambda.norpc", "-ldflags=-s")
-	if err != nil {
-		return err
-	}
-	trust, err := cloud.Trust(b.folder)
 	if err != nil {
 		return err
 	}

@@ -125,14 +125,15 @@ func (d *dollars) sweeps(ctx context.Context, n, tasks int) (usage, time.Duratio
 		return usage{}, 0, err
 	}
 	for range n {
-		if _, err := k.lambda.call(ctx, "sweep", []byte("{}")); err != nil {
+		if _, err := k.lambda.Call(ctx, "sweep", []byte("{}")); err != nil {
 			return usage{}, 0, err
 		}
 	}
 	if err := k.await(ctx, r, tasks); err != nil {
 		return usage{}, 0, err
 	}
-	wall := k.lambda.billed["sweep"].wall
+	billed, _ := k.lambda.Billed()
+	wall := billed["sweep"].Wall
 	u, err := k.end(ctx)
 	sweep := u.functions["sweep"]
 	one := usage{

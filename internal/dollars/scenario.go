@@ -94,7 +94,7 @@ func (d *dollars) measure(ctx context.Context, s scenario, tasks int) (u usage, 
 		case <-ctx.Done():
 			return usage{}, ctx.Err()
 		}
-		if _, err := k.lambda.call(ctx, "sweep", []byte("{}")); err != nil {
+		if _, err := k.lambda.Call(ctx, "sweep", []byte("{}")); err != nil {
 			return usage{}, err
 		}
 		calls += tasks
@@ -128,7 +128,7 @@ func (k *stack) put(ctx context.Context, s scenario, r *receiver, tasks int) (fl
 			for i := n; i < len(batches) && errs[n] == nil; i += enqueues {
 				var event []byte
 				if event, errs[n] = json.Marshal(map[string]any{"tasks": batches[i]}); errs[n] == nil {
-					_, errs[n] = k.lambda.call(ctx, "enqueue", event)
+					_, errs[n] = k.lambda.Call(ctx, "enqueue", event)
 				}
 			}
 		})

@@ -1,14 +1,17 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"math"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
+	"example.com/dispatch/internal/lambdaapi"
 	"example.com/dispatch/pkg/dispatch/dynamo/dynamotest"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -41,23 +44,54 @@ const itemExtra = 100
 type stack struct {
 	*dollars
 	table    string
-	lambda   *lambda
+	lambda   *lambdaapi.Server
 	capacity *capacity
 	running  []*function
 }
+
+// function is a process of one, and what it writes.
+type function struct {
+	name    string
+	process *lambdaapi.Process
+	log     log
+}
+
+// log gathers what a process writes.
+type log struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// Write implements [io.Writer].
+func (l *log) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// mostWaiting is more invocations of a function than ever wait.
+const mostWaiting = 100_000
 
 // begin starts a stack; the variables are added to its functions' environment.
 func (d *dollars) begin(ctx context.Context, variables ...string) (*stack, error) {
 	d.mu.Lock()
 	d.stacks++
-	k := &stack{dollars: d, table: fmt.Sprintf("dollars-%d", d.stacks), lambda: newLambda(), capacity: newCapacity(d.database.Endpoint)}
+	k := &stack{dollars: d, table: fmt.Sprintf("dollars-%d", d.stacks), lambda: lambdaapi.New(mostWaiting), capacity: newCapacity(d.database.Endpoint)}
 	d.mu.Unlock()
 	if err := dynamotest.CreateTable(ctx, database(d.database.Endpoint), k.table); err != nil {
 		return nil, errors.Join(err, k.close())
 	}
 	for name, n := range map[string]int{"enqueue": enqueues, "sweep": 1, "handle": handles} {
 		for range n {
-			f, err := k.lambda.start(name, d.programs[name], append([]string{
+			f := &function{name: name}
+			var err error
+			f.process, err = k.lambda.Start(&f.log, d.programs[name], name, fmt.Sprint(name, "-", len(k.running)), append([]string{
 				"TABLE=" + k.table, "STACK=dollars", "HANDLE_FUNCTION=handle", "SWEEP_FUNCTION=sweep",
 				"ALLOWED_NETWORKS=127.0.0.0/8", "AWS_ENDPOINT_URL_DYNAMODB=" + k.capacity.URL,
 			}, variables...)...)
@@ -82,11 +116,12 @@ func (k *stack) said() string {
 
 // await waits until the receiver has had so many calls, and nothing runs any more.
 func (k *stack) await(ctx context.Context, r *receiver, calls int) error {
-	for r.calls.Load() < int64(calls) || !k.lambda.idle() {
+	for r.calls.Load() < int64(calls) || !k.lambda.Idle() {
 		select {
 		case <-time.After(20 * time.Millisecond):
 		case <-ctx.Done():
-			return fmt.Errorf("%d of %d calls came, failures %v: %w", r.calls.Load(), calls, k.lambda.failed, ctx.Err())
+			_, failures := k.lambda.Billed()
+			return fmt.Errorf("%d of %d calls came, failures %v: %w", r.calls.Load(), calls, failures, ctx.Err())
 		}
 	}
 	if n := r.calls.Load(); n > int64(calls) {
@@ -98,18 +133,19 @@ func (k *stack) await(ctx context.Context, r *receiver, calls int) error {
 // end ends the stack and returns what it used.
 func (k *stack) end(ctx context.Context) (usage, error) {
 	u := usage{writes: k.capacity.writes, reads: k.capacity.reads, requests: k.capacity.requests, functions: map[string]work{}}
-	for name, b := range k.lambda.billed {
-		if b.invocations == 0 {
+	billed, failures := k.lambda.Billed()
+	for name, b := range billed {
+		if b.Invocations == 0 {
 			continue
 		}
-		u.functions[name] = work{invocations: b.invocations, gbSeconds: b.wall.Seconds() * memories()[name] / 1024}
-		u.logged += float64(b.invocations * (len(startLine) + len(reportLine) + 2*lineExtra))
+		u.functions[name] = work{invocations: b.Invocations, gbSeconds: b.Wall.Seconds() * memories()[name] / 1024}
+		u.logged += float64(b.Invocations * (len(startLine) + len(reportLine) + 2*lineExtra))
 	}
 	for _, f := range k.running {
-		processor, err := f.end()
-		if err != nil {
+		if err := f.process.Kill(); err != nil {
 			return u, err
 		}
+		processor := f.process.CPU()
 		u.processor += processor
 		w, used := u.functions[f.name]
 		if !used {
@@ -125,8 +161,8 @@ func (k *stack) end(ctx context.Context) (usage, error) {
 	if k.capacity.refused > 0 {
 		fmt.Fprintf(os.Stderr, "%d writes were refused and counted: this machine is too busy, and requests were repeated\n", k.capacity.refused)
 	}
-	if len(k.lambda.failed) > 0 || len(k.capacity.uncounted) > 0 {
-		return u, fmt.Errorf("failed: %v, not counted: %v", k.lambda.failed, k.capacity.uncounted)
+	if len(failures) > 0 || len(k.capacity.uncounted) > 0 {
+		return u, fmt.Errorf("failed: %v, not counted: %v", failures, k.capacity.uncounted)
 	}
 	var err error
 	u.stored, err = k.stored(ctx)
@@ -153,8 +189,7 @@ func (k *stack) stored(ctx context.Context) (float64, error) {
 func (k *stack) close() error {
 	var errs []error
 	for _, f := range k.running {
-		_, err := f.end()
-		errs = append(errs, err)
+		errs = append(errs, f.process.Kill())
 	}
 	k.running = nil
 	k.lambda.CloseClientConnections()

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"example.com/dispatch/internal/lambdaapi"
 	"example.com/dispatch/pkg/dispatch"
 	"example.com/dispatch/pkg/dispatch/dynamo"
 	"example.com/dispatch/pkg/dispatch/dynamo/dynamotest"
@@ -39,7 +40,7 @@ const (
 type cloud struct {
 	chance   *rand.Rand
 	log      *os.File
-	lambda   *lambda
+	lambda   *lambdaapi.Server
 	database *database
 	proxy    *proxy
 	receiver *receiver
@@ -48,7 +49,7 @@ type cloud struct {
 	store    dynamo.Store // not through the proxy
 
 	mu      sync.Mutex
-	running map[string][]*functionProcess // by function
+	running map[string][]*lambdaapi.Process // by function
 	killed  map[string]bool
 	started int
 	faults  map[string]int
@@ -62,8 +63,8 @@ func onDynamoDB(ctx context.Context, o options) (r *report, err error) {
 		return r, fmt.Errorf("making the log: %w", err)
 	}
 	defer log.Close()
-	c := &cloud{chance: rand.New(rand.NewPCG(o.seed, 0)), log: log, lambda: newLambda(), receiver: newReceiver(),
-		programs: map[string]string{}, running: map[string][]*functionProcess{}, killed: map[string]bool{}, faults: map[string]int{}}
+	c := &cloud{chance: rand.New(rand.NewPCG(o.seed, 0)), log: log, lambda: lambdaapi.New(mostWaiting), receiver: newReceiver(),
+		programs: map[string]string{}, running: map[string][]*lambdaapi.Process{}, killed: map[string]bool{}, faults: map[string]int{}}
 	defer c.receiver.Close()
 	defer c.lambda.CloseClientConnections()
 	l := &load{receiver: c.receiver.URL, pause: 20 * time.Millisecond, seed: o.seed}
@@ -164,9 +165,9 @@ func (c *cloud) start(function string) error {
 	defer c.mu.Unlock()
 	c.started++
 	name := fmt.Sprintf("%s-%d", function, c.started)
-	p, err := c.lambda.startFunction(c.log, c.programs[function], function, name,
+	p, err := c.lambda.Start(c.log, c.programs[function], function, name,
 		"TABLE="+soakTable, "STACK=soak", "HANDLE_FUNCTION=handle", "SWEEP_FUNCTION=sweep", "SIGN=true", "SIGNING_KEY="+c.key, "ISSUER="+name,
-		"ALLOWED_NETWORKS=127.0.0.0/8", "AWS_ENDPOINT_URL_LAMBDA="+c.lambda.URL, "AWS_ENDPOINT_URL_DYNAMODB="+c.proxy.url())
+		"ALLOWED_NETWORKS=127.0.0.0/8", "AWS_ENDPOINT_URL_DYNAMODB="+c.proxy.url())
 	if err != nil {
 		return err
 	}
@@ -179,7 +180,7 @@ func (c *cloud) close() error {
 	var errs []error
 	for _, all := range c.running {
 		for _, p := range all {
-			errs = append(errs, p.kill())
+			errs = append(errs, p.Kill())
 		}
 	}
 	if c.proxy != nil {
@@ -198,8 +199,8 @@ func (c *cloud) tick(ctx context.Context) {
 	for {
 		select {
 		case <-ticker.C:
-			if len(c.lambda.queue("sweep")) == 0 { // nobody is busy with earlier ones alone
-				c.lambda.queue("sweep") <- &invocation{id: fmt.Sprintf("tick-%d", time.Now().UnixNano()), event: []byte("{}"), answer: make(chan invoked, 1)}
+			if c.lambda.Waiting("sweep") == 0 { // nobody is busy with earlier ones alone
+				c.lambda.Event("sweep", []byte("{}"))
 			}
 		case <-ctx.Done():
 			return
@@ -285,7 +286,7 @@ func (c *cloud) killOther(ctx context.Context) error {
 		return err
 	}
 	name := []string{"enqueue", "sweep"}[c.chance.IntN(2)]
-	return c.replace(name, c.lambda.busy(name))
+	return c.replace(name, c.lambda.Busy(name))
 }
 
 // replace kills a process of a function, one of those named if any is left, and starts another.
@@ -293,22 +294,25 @@ func (c *cloud) replace(function string, named []string) error {
 	c.mu.Lock()
 	all := c.running[function]
 	n := c.chance.IntN(len(all))
-	if at := slices.IndexFunc(all, func(p *functionProcess) bool { return slices.Contains(named, p.name) }); at >= 0 {
+	if at := slices.IndexFunc(all, func(p *lambdaapi.Process) bool { return slices.Contains(named, p.Name) }); at >= 0 {
 		n = at
 		c.atWork++
 	}
 	one := all[n]
-	c.killed[one.name] = true
+	c.killed[one.Name] = true
 	c.running[function] = slices.Delete(slices.Clone(all), n, n+1)
 	c.mu.Unlock()
-	return errors.Join(one.kill(), c.start(function))
+	return errors.Join(one.Kill(), c.start(function))
 }
 
 // functionDoor enqueues by invoking the function, and cancels as the command line does.
 type functionDoor struct {
-	lambda *lambda
+	lambda *lambdaapi.Server
 	editor *dispatch.Editor
 }
+
+// mostWaiting invocations of a function wait; more are throttled.
+const mostWaiting = 500
 
 const functionAnswer = 40 * time.Second // more than enqueue has
 
@@ -319,8 +323,8 @@ func (d *functionDoor) enqueue(ctx context.Context, task map[string]any) (r disp
 	if err != nil {
 		return r, err
 	}
-	payload, err := d.lambda.call(ctx, "enqueue", event)
-	if failed, ok := errors.AsType[*functionError](err); ok && (failed.Type == "InvalidInput" || failed.Type == "Conflict") {
+	payload, err := d.lambda.Call(ctx, "enqueue", event)
+	if failed, ok := errors.AsType[*lambdaapi.Error](err); ok && (failed.Type == "InvalidInput" || failed.Type == "Conflict") {
 		return r, fmt.Errorf("%w: %w", errWrong, err)
 	}
 	if err != nil {
