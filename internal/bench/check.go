@@ -18,7 +18,7 @@ import (
 const (
 	baselineFile = "internal/bench/baseline.json"
 	// slack is how far a ratio may be from the recorded one: noise stays within it, half the speed does not.
-	slack = 1.6
+	slack = 1.8
 	// tries is how often a part is measured at most where a ratio of it misses; the best of each counts.
 	tries = 4
 	// recordings is how often each part is measured to record it; the medians count.
