@@ -108,6 +108,7 @@ func (c *checker) circuits(p *process, now map[string]dispatch.Circuit) {
 				c.broken("%s opened the circuit of %s after %d failures in a row", p.name, origin, s.inARow[origin])
 			}
 			c.open[origin] = &open{Circuit: is, landed: time.Now()}
+			delete(s.counted, origin) // who opens a circuit counts from the beginning
 			c.opened[origin] = time.Now()
 			continue
 		case !is.Since.Equal(was.Since):
