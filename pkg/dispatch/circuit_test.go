@@ -295,6 +295,23 @@ func TestCircuitsFailOpen(t *testing.T) {
 	}
 }
 
+// A circuit that could not be written is opened by the next failure, and not after as many again.
+func TestACircuitThatWasNotWritten(t *testing.T) {
+	inWorld(t, func(w *world) {
+		store := &documents{Store: w.store, save: errors.New("no answer")}
+		w.handle.Store = store
+		withCircuits(w.handle)
+		w.answers = []dispatch.Answer{{Status: 503}}
+		w.fail(10)
+		store.save = nil
+		time.Sleep(time.Second)
+		w.fail(1)
+		if open := w.circuits(); len(open) != 1 {
+			t.Errorf("open: %v", open)
+		}
+	})
+}
+
 // documents is a store whose circuits cannot be read or written, or are read slowly.
 type documents struct {
 	dispatch.Store

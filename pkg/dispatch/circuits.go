@@ -156,8 +156,14 @@ func (c *Circuits) tell(ctx context.Context, s CircuitSettings, origin string, f
 	case opens || failed && probe:
 		err = c.fail(ctx, s, origin, probe, Answer{Status: a.Status, Error: a.Error}.describe()) // the reason is that task's alone
 	}
-	if err != nil {
-		c.Log.LogAttrs(ctx, slog.LevelWarn, "a circuit was not changed", slog.String("origin", origin), slog.Any("error", err))
+	if err == nil {
+		return
+	}
+	c.Log.LogAttrs(ctx, slog.LevelWarn, "a circuit was not changed", slog.String("origin", origin), slog.Any("error", err))
+	if opens { // the next failure tries again
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.failures[origin] = failing{s.Failures - 1, c.Now()}
 	}
 }
 
