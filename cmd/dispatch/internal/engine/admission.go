@@ -30,6 +30,7 @@ type admission struct {
 	workers int
 	gate    *gate
 	now     func() time.Time
+	came    chan struct{} // tells a worker that waits for a job of a turn; has room for one
 
 	mu      sync.Mutex
 	busy    int            // workers with calls that were admitted, or with a turn
@@ -63,7 +64,7 @@ type waiter struct {
 
 func newAdmission(workers int, now func() time.Time) *admission {
 	return &admission{
-		workers: workers, gate: newGate(now), now: now, several: map[string]int{}, names: map[string]string{},
+		workers: workers, gate: newGate(now), now: now, came: make(chan struct{}, 1), several: map[string]int{}, names: map[string]string{},
 		origins: map[string]*origin{}, refused: map[string]refusal{}, placed: map[string]*origin{},
 	}
 }

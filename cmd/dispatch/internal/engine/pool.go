@@ -24,20 +24,32 @@ type job struct {
 // task would have its stack grow each time. Between two jobs comes one that follows from others, so that
 // neither a long group keeps its worker from the rest, nor the rest the group from going on.
 func (e *Engine) work() {
-	for {
+	for more := true; more; {
 		e.free <- struct{}{}
 		for e.follows() {
 		}
+		more = e.nextJob()
+	}
+}
+
+// nextJob waits for a job and does it; meanwhile it does what follows from others. It reports whether there may be more.
+func (e *Engine) nextJob() bool {
+	for {
 		select {
 		case j := <-e.jobs:
 			e.do(j)
 			e.follow()
+			return true
+		case <-e.admission.came:
+			for e.follows() {
+			}
 		case <-e.quit:
 			select {
 			case j := <-e.jobs: // who has taken the token may have claimed a task for it
 				e.do(j)
+				return true
 			case <-e.free:
-				return
+				return false
 			}
 		}
 	}

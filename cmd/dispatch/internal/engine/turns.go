@@ -62,6 +62,7 @@ func (a *admission) nextTurn(o *origin) bool {
 			a.take(o, "")
 			a.placed[id] = o
 			a.turns = append(a.turns, turn{dispatch.Hint{ID: id, Queue: r.queue, Tenant: r.tenant}, o})
+			a.tell()
 			return true
 		}
 	}
@@ -76,8 +77,18 @@ func (a *admission) takeTurn() (t turn, ok bool) {
 	if len(a.turns) == 0 {
 		return turn{}, false
 	}
-	t, a.turns = a.turns[0], a.turns[1:]
+	if t, a.turns = a.turns[0], a.turns[1:]; len(a.turns) > 0 {
+		a.tell()
+	}
 	return t, true
+}
+
+// tell wakes a worker that waits for a job: there may be more turns than workers whose calls have just ended.
+func (a *admission) tell() {
+	select {
+	case a.came <- struct{}{}:
+	default:
+	}
 }
 
 // endTurn lets another have the turn of a task that has made no use of it: it has ended meanwhile.
