@@ -139,8 +139,8 @@ func TestWorkersOfATenantAlone(t *testing.T) {
 		}, func(t *testing.T, r rig) {
 			r.save(settings)
 			r.engine.SettingsChanged()
-			for i := range 10 {
-				r.offer(fmt.Sprint("host", i), `, "tenant": "acme"`, 5)
+			for i := range 50 { // each has a receiver of its own, so that only the tenant's share counts
+				r.offer(fmt.Sprint("host", i), `, "tenant": "acme"`, 1)
 			}
 			<-time.After(5 * time.Second)
 			if calls.most != want {
