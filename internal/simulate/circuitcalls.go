@@ -31,9 +31,10 @@ func (c *checker) counts(one *call) {
 	if time.Since(s.last[origin]) > inARow {
 		s.counted[origin] = 0
 	}
+	opening := s.inARow[origin] > most && time.Since(s.last[origin]) < lately // by the one before, which counted more than is sure
 	s.last[origin] = time.Now()
 	closed := c.open[origin] == nil && c.closed[origin].Before(one.began.Add(-lately))
-	if !closed || !s.sincere(one.began) {
+	if opening || !closed || !s.sincere(one.began) {
 		s.counted[origin] = 0
 		return
 	}
