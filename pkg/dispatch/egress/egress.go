@@ -6,8 +6,8 @@
 // reaches the allowed networks only, and of public addresses the ports that are for HTTP. There is no proxy from the environment (it would be dialled in the
 // target's place), nothing older than TLS 1.2, and a redirect is an answer like any other.
 //
-// HTTP/2 is left out: its transport repeats requests by itself after GOAWAY and REFUSED_STREAM, and one
-// attempt must be one call. Calls are short and connections reused, so HTTP/1.1 loses nothing.
+// One attempt is one call: package http1 writes a request once. net/http's transports repeat some by themselves, that of
+// HTTP/2 after GOAWAY and REFUSED_STREAM. Calls are short and connections reused, so HTTP/1.1 loses nothing.
 package egress
 
 import (
@@ -16,6 +16,8 @@ import (
 	"net/http"
 	"net/netip"
 	"time"
+
+	"example.com/dispatch/internal/http1"
 )
 
 const (
@@ -69,7 +71,7 @@ func newClient(o Options, g *guard) *http.Client {
 
 // transport has one connection pool for each scheme, because only the scheme tells a dialer whether what it
 // dials will be encrypted.
-type transport struct{ secure, plain *http.Transport }
+type transport struct{ secure, plain *http1.Transport }
 
 // RoundTrip implements [http.RoundTripper].
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -85,27 +87,19 @@ func (t *transport) CloseIdleConnections() {
 	t.secure.CloseIdleConnections()
 }
 
-func newTransport(o Options, control controlFunc) *http.Transport {
+func newTransport(o Options, control controlFunc) *http1.Transport {
 	config := &tls.Config{}
 	if o.TLS != nil {
 		config = o.TLS.Clone()
 	}
 	config.MinVersion = max(config.MinVersion, tls.VersionTLS12)
-	only1 := new(http.Protocols)
-	only1.SetHTTP1(true)
 	dialer := &net.Dialer{Timeout: connectTimeout, Control: control, Resolver: o.Resolver}
-	workers := max(1, o.Workers)
-	return &http.Transport{
-		Proxy:                  nil, // said aloud: the default transport's comes from the environment
-		DialContext:            dialer.DialContext,
-		TLSClientConfig:        config,
-		TLSHandshakeTimeout:    connectTimeout,
-		DisableKeepAlives:      o.DisableKeepAlives,
-		DisableCompression:     true, // bodies are dropped: inflating them is work for whoever sends a bomb
-		MaxIdleConns:           workers,
-		MaxIdleConnsPerHost:    workers,
-		IdleConnTimeout:        idleFor,
-		MaxResponseHeaderBytes: maxAnswerHeaders,
-		Protocols:              only1,
+	idle := max(1, o.Workers)
+	if o.DisableKeepAlives {
+		idle = 0
+	}
+	return &http1.Transport{
+		Dial: dialer.DialContext, TLS: config, Handshake: connectTimeout,
+		Idle: idle, IdleFor: idleFor, MaxHeader: maxAnswerHeaders,
 	}
 }

@@ -116,12 +116,10 @@ func TestTransport(t *testing.T) {
 		what string
 		ok   bool
 	}{
-		{"a connection is kept for each worker", workers.MaxIdleConnsPerHost == 200 && plain.MaxIdleConnsPerHost == 1},
-		{"keep-alives end on request", workers.DisableKeepAlives && !plain.DisableKeepAlives},
-		{"TLS 1.2 at least", workers.TLSClientConfig.MinVersion == tls.VersionTLS12 && plain.TLSClientConfig.MinVersion == tls.VersionTLS12},
-		{"HTTP/1.1 only", plain.Protocols.HTTP1() && !plain.Protocols.HTTP2() && !plain.ForceAttemptHTTP2},
-		{"nothing is inflated", plain.DisableCompression},
-		{"no proxy", plain.Proxy == nil},
+		{"a connection is kept for each worker", plain.Idle == 1 && newTransport(Options{Workers: 200}, nil).Idle == 200},
+		{"keep-alives end on request", workers.Idle == 0},
+		{"TLS 1.2 at least", workers.TLS.MinVersion == tls.VersionTLS12 && plain.TLS.MinVersion == tls.VersionTLS12},
+		{"an answer's header ends", plain.MaxHeader == 64<<10},
 	} {
 		if !c.ok {
 			t.Error("not so: " + c.what)

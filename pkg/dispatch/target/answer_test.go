@@ -122,7 +122,7 @@ func TestAnswers(t *testing.T) {
 		{"until a date", "HTTP/1.1 503 Busy\r\nRetry-After: " + date + "\r\nContent-Length: 0\r\n\r\n", dispatch.Answer{Status: 503, RetryAfter: time.Minute}},
 		{"nothing", "", dispatch.Answer{Error: "connection closed before an answer came"}},
 		{"half a header", ok + "X: y", dispatch.Answer{Error: "connection closed before an answer came"}},
-		{"no HTTP", "SSH-2.0-OpenSSH\r\n", dispatch.Answer{Error: `net/http: HTTP/1.x transport connection broken: malformed HTTP response "SSH-2.0-OpenSSH"`}},
+		{"no HTTP", "SSH-2.0-OpenSSH\r\n", dispatch.Answer{Error: `reading the answer: malformed HTTP response "SSH-2.0-OpenSSH"`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			uri := listen(t, func(_ int32, conn net.Conn) {
