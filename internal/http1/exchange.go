@@ -30,7 +30,7 @@ type exchange struct {
 }
 
 func (t *Transport) exchange(r *http.Request, c *conn) (*http.Response, error) {
-	x := &exchange{t: t, c: c, ctx: r.Context(), reader: t.reader(c)}
+	x := &exchange{t: t, c: c, ctx: r.Context(), reader: t.reader(c), keep: t.Idle > 0}
 	x.stop = context.AfterFunc(x.ctx, c.interrupt)
 	response, err := x.do(r)
 	if err != nil {
@@ -52,7 +52,7 @@ func (x *exchange) do(r *http.Request) (*http.Response, error) {
 		return nil, errors.Join(unwritten, err)
 	}
 	x.c.left = math.MaxInt64
-	x.keep = unwritten == nil && x.t.Idle > 0 && !response.Close && !r.Close && response.StatusCode >= 200
+	x.keep = x.keep && unwritten == nil && !response.Close && !r.Close && response.StatusCode >= 200
 	if response.Body == http.NoBody {
 		x.end(io.EOF)
 	} else {
@@ -107,6 +107,10 @@ func (x *exchange) writeAll(r *http.Request) error {
 
 // answer reads the answer up to its body.
 func (x *exchange) answer(r *http.Request) (*http.Response, error) {
+	if x.t.Answer > 0 {
+		late := time.AfterFunc(x.t.Answer, x.c.interrupt)
+		defer func() { x.keep = late.Stop() && x.keep }()
+	}
 	for {
 		response, err := http.ReadResponse(x.reader, r)
 		if err != nil {

@@ -27,6 +27,9 @@ type Transport struct {
 	TLS *tls.Config
 	// Handshake is how long a TLS handshake may take; 0: as long as the request's context.
 	Handshake time.Duration
+	// Answer is how long an answer's header may take from the request on, so that a dead connection is not waited for; 0: as long
+	// as the request's context.
+	Answer time.Duration
 	// Idle is how many unused connections are kept, for all hosts together; the ones unused for longest go first. 0: none is,
 	// and each request says so ("Connection: close").
 	Idle int

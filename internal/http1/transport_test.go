@@ -401,3 +401,27 @@ func TestNoneIsKept(t *testing.T) {
 		}
 	}
 }
+
+// TestLateAnswer: a connection on which nothing comes is given up, and not kept.
+func TestLateAnswer(t *testing.T) {
+	release := make(chan bool)
+	defer close(release)
+	url := listening(t, func(n int, c *net.TCPConn, in *bufio.Reader) {
+		for served(in) {
+			if n == 1 {
+				<-release
+			}
+			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+		}
+	})
+	tr := newTransport(1)
+	defer tr.CloseIdleConnections()
+	tr.Answer = time.Millisecond
+	if got := called(t, tr, post(t.Context(), t, url, "{}")); !strings.Contains(got, "timeout") {
+		t.Error(got)
+	}
+	tr.Answer = time.Minute
+	if got := called(t, tr, post(t.Context(), t, url, "{}")); got != `200 ""` {
+		t.Error(got)
+	}
+}

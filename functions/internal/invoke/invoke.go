@@ -32,7 +32,7 @@ func New(e wiring.Environment, connections int) (*Invoker, error) {
 	if e.HandleFunction == "" {
 		return nil, errors.New("HANDLE_FUNCTION is required")
 	}
-	client := signed.New(e.AWS(wiring.Lambda, connections), "lambda")
+	client := signed.New(e.Invokes(connections), "lambda")
 	return &Invoker{client: client, handle: e.HandleFunction, sweep: e.SweepFunction}, nil
 }
 

@@ -2,14 +2,16 @@ package wiring
 
 import (
 	"context"
+	"net"
+	"net/http"
+	"net/url"
 	"time"
 
+	"example.com/dispatch/internal/http1"
 	"example.com/dispatch/pkg/dispatch/dynamo"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-
-	"net/http"
 )
 
 // The services that a local run may serve itself, as the SDKs name them in AWS_ENDPOINT_URL_<service>.
@@ -48,6 +50,35 @@ func (e Environment) Calling(service string, client aws.HTTPClient) *aws.Config 
 		}
 	}
 	return c
+}
+
+// Invokes returns the configuration for invoking functions, over so many connections. A sweep's CPU time is spent on them, and
+// without net/http's two goroutines for each it takes a fifth less. Where there is a proxy they go through net/http all the same.
+func (e Environment) Invokes(connections int) aws.Config {
+	c := e.AWS(Lambda, connections)
+	if proxied(c) {
+		return c
+	}
+	dialer := &net.Dialer{Timeout: answerTime}
+	c.HTTPClient = &http.Client{
+		Transport:     &http1.Transport{Dial: dialer.DialContext, Handshake: answerTime, Answer: answerTime, Idle: connections, IdleFor: idleFor},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return c
+}
+
+// proxied reports whether a service is reached through a proxy, which the environment names.
+func proxied(c aws.Config) bool {
+	endpoint := "https://lambda." + c.Region + ".amazonaws.com"
+	if c.BaseEndpoint != nil {
+		endpoint = *c.BaseEndpoint
+	}
+	to, err := url.Parse(endpoint)
+	if err != nil {
+		return false
+	}
+	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: to})
+	return proxy != nil || err != nil
 }
 
 // credentials are those of the function's role, which Lambda puts into the environment.
