@@ -36,65 +36,59 @@ func runSeed(t *testing.T, seed uint64, o options) (r result) {
 	return r
 }
 
+// runInFile runs a seed over the store in SQLite.
+func runInFile(t *testing.T, seed uint64, o options) result {
+	dir, err := os.MkdirTemp("", "simulate-") // the test's own would all stay until its end
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	o.file = filepath.Join(dir, "tasks.db")
+	return runSeed(t, seed, o)
+}
+
 // TestSimulate runs many seeds; of one that fails it tells the shortest story that fails as well.
 func TestSimulate(t *testing.T) {
-	if *seed >= 0 {
-		if r := runSeed(t, uint64(*seed), options{}); r.violation != "" {
-			fail(t, uint64(*seed), options{}, r)
-		} else {
-			runSeed(t, uint64(*seed), options{story: t.Output()})
-		}
-		return
-	}
-	m := &many{next: *from, end: *from + uint64(*seeds), began: time.Now()}
-	var wg sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		wg.Go(func() {
-			for s, ok := m.take(t); ok; s, ok = m.take(t) {
-				m.done(t, s, runSeed(t, s, options{}))
-			}
-		})
-	}
-	wg.Wait()
-	t.Logf("%d runs: %+v", m.runs, m.sum)
+	(&many{run: runSeed, next: *from, end: *from + uint64(*seeds)}).all(t)
 }
 
 // TestSQLite runs seeds over the store in SQLite.
 func TestSQLite(t *testing.T) {
-	first, end := *from, *from+uint64(*files)
-	if *seed >= 0 {
-		first, end = uint64(*seed), uint64(*seed)+1
-	}
-	var sum figures
-	for s := first; s < end; s++ {
-		o := options{file: filepath.Join(t.TempDir(), "tasks.db")}
-		if *seed >= 0 {
-			o.story = t.Output()
-		}
-		r := runSeed(t, s, o)
-		sum.add(r.figures)
-		if r.violation != "" {
-			t.Errorf("seed %d: %s\nThe same in short:", s, r.violation)
-			fresh := func(o options) options {
-				o.file = filepath.Join(t.TempDir(), "tasks.db")
-				return o
-			}
-			o = shrink(o, r, func(o options) result { return runSeed(t, s, fresh(o)) })
-			o.story = t.Output()
-			runSeed(t, s, fresh(o))
-			return
-		}
-	}
-	t.Logf("%d runs: %+v", end-first, sum)
+	(&many{run: runInFile, next: *from, end: *from + uint64(*files)}).all(t)
 }
 
-// many are the runs of a test.
+// many are the runs of a test, side by side.
 type many struct {
+	run func(*testing.T, uint64, options) result
+
 	mu        sync.Mutex
 	next, end uint64
 	began     time.Time
 	runs      int
 	sum       figures
+}
+
+// all runs them, or tells the story of the single one that is asked for.
+func (m *many) all(t *testing.T) {
+	if *seed >= 0 {
+		if r := m.run(t, uint64(*seed), options{}); r.violation != "" {
+			m.fail(t, uint64(*seed), r)
+		} else {
+			m.run(t, uint64(*seed), options{story: t.Output()})
+		}
+		return
+	}
+	m.began = time.Now()
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for s, ok := m.take(t); ok; s, ok = m.take(t) {
+				m.done(t, s, m.run(t, s, options{}))
+			}
+		})
+	}
+	wg.Wait()
+	t.Logf("%d runs: %+v", m.runs, m.sum)
 }
 
 func (m *many) take(t *testing.T) (uint64, bool) {
@@ -113,15 +107,15 @@ func (m *many) done(t *testing.T, seed uint64, r result) {
 		t.Logf("%d runs, %v", m.runs, time.Since(m.began).Round(time.Second))
 	}
 	if r.violation != "" {
-		fail(t, seed, options{}, r)
+		m.fail(t, seed, r)
 	}
 }
 
-func fail(t *testing.T, seed uint64, o options, r result) {
-	t.Errorf("seed %d: %s\nThe same in short; again with -run TestSimulate -seed %d:", seed, r.violation, seed)
-	o = shrink(o, r, func(o options) result { return runSeed(t, seed, o) })
+func (m *many) fail(t *testing.T, seed uint64, r result) {
+	t.Errorf("seed %d: %s\nThe same in short; again with -run %s -seed %d:", seed, r.violation, t.Name(), seed)
+	o := shrink(options{}, r, func(o options) result { return m.run(t, seed, o) })
 	o.story = t.Output()
-	runSeed(t, seed, o)
+	m.run(t, seed, o)
 }
 
 // TestReplay runs seeds twice: their stories are the same, to the letter.
