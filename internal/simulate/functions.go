@@ -54,21 +54,24 @@ func (w *world) sweep(name string) {
 }
 
 func (w *world) handle(name string, hints []dispatch.Hint) {
-	w.start("handle", name, w.plan.handles, func(p *process) {
-		store := p.dressed()
-		h := &dispatch.Handle{
-			Store: store, Settings: p.settings(handleAge, store), Send: p.send, Retention: dispatch.MinRetention,
-			Rule: w.rule, Now: p.now, Token: p.token, Chance: func() float64 { return 0.5 }, Log: w.log,
-		}
-		h.Circuits = p.circuits(store)
-		if w.local != nil || w.plan.circuit.Failures > 0 {
-			h.Admit = p.admit
-		}
-		if w.defect.call != nil {
-			w.defect.call(p, h)
-		}
-		_ = h.Run(p.ctx, hints)
-	})
+	w.start("handle", name, w.plan.handles, func(p *process) { _ = p.handle(p.dressed()).Run(p.ctx, hints) })
+}
+
+// handle is the verb as the process runs it.
+func (p *process) handle(store dispatch.Store) *dispatch.Handle {
+	w := p.world
+	h := &dispatch.Handle{
+		Store: store, Settings: p.settings(handleAge, store), Send: p.send, Retention: dispatch.MinRetention,
+		Rule: w.rule, Now: p.now, Token: p.token, Chance: func() float64 { return 0.5 }, Log: w.log,
+	}
+	h.Circuits = p.circuits(store)
+	if w.local != nil || w.plan.circuit.Failures > 0 {
+		h.Admit = p.admit
+	}
+	if w.defect.call != nil {
+		w.defect.call(p, h)
+	}
+	return h
 }
 
 // dressed is the process's store, in the dress of the defect that the run has.

@@ -20,8 +20,17 @@ func (w *world) produce(specs []spec, try int) {
 	answered := false
 	w.todo++
 	w.checker.wants(specs)
-	w.start("enqueue", name, enqueueTime, func(p *process) {
+	limit := enqueueTime
+	if w.arrives() {
+		limit = w.plan.handles
+	}
+	w.start("enqueue", name, limit, func(p *process) {
 		store := p.dressed()
+		if w.arrives() {
+			a := &arrivals{Store: store, p: p, handle: p.handle(store)}
+			defer a.run()
+			store = a
+		}
 		e := &dispatch.Enqueue{
 			Store: store, Settings: p.settings(enqueueAge, store), Invoke: p.invoke, Wake: p.wake, Retention: dispatch.MinRetention,
 			TasksPerHandle: w.plan.perHandle, CheckRule: func(string) error { return nil }, CheckURL: func(*url.URL) error { return nil },

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -80,6 +81,11 @@ func (c *checker) put(t *task, p *process) {
 			c.puts[p] = map[string]bool{}
 		}
 		c.puts[p][t.id] = true
+	}
+	if lease := text(t.row, "lease"); lease != "" { // claimed in the same commit
+		unclaimed := maps.Clone(t.row)
+		delete(unclaimed, "lease")
+		c.claimed(t, p, unclaimed)
 	}
 }
 
