@@ -15,10 +15,8 @@ import (
 // open is an open circuit, as its document has it.
 type open struct {
 	dispatch.Circuit
-	landed time.Time // when it opened
-	tried  time.Time // when somebody last took the right to try it
-	by     *instance // who did
-	used   bool      // by a call
+	landed time.Time               // when it opened
+	rights map[*instance]time.Time // to try it that no call has used, and when they were taken; where clocks disagree several have one
 }
 
 // seen is what an instance knows of circuits, and what its calls met.
@@ -107,7 +105,7 @@ func (c *checker) circuits(p *process, now map[string]dispatch.Circuit) {
 			} else if !s.reached[origin] {
 				c.broken("%s opened the circuit of %s after %d failures in a row", p.name, origin, s.inARow[origin])
 			}
-			c.open[origin] = &open{Circuit: is, landed: time.Now()}
+			c.open[origin] = &open{Circuit: is, landed: time.Now(), rights: map[*instance]time.Time{}}
 			delete(s.counted, origin) // who opens a circuit counts from the beginning
 			c.opened[origin] = time.Now()
 			continue
@@ -118,7 +116,7 @@ func (c *checker) circuits(p *process, now map[string]dispatch.Circuit) {
 			if early := was.ProbeAt.Sub(p.now()); early > 0 {
 				c.broken("%s may try %s %v too early", p.name, origin, early)
 			}
-			was.tried, was.by, was.used = time.Now(), p.home(), false
+			was.rights[p.home()] = time.Now()
 		case is.Tries > was.Tries+1:
 			c.broken("%s counts %d tries of %s, and there were %d", p.name, is.Tries, origin, was.Tries)
 		}
@@ -148,8 +146,9 @@ func (c *checker) heldBack(p *process, one *call, made dispatch.Call) {
 	if expire := number(one.task.row, "expireAt"); expire != 0 && !p.now().Before(time.UnixMilli(expire).Add(-made.Doc.Timeout())) {
 		return // sent whether or not another tries the receiver
 	}
-	if circuit.by == p.home() && !circuit.used && time.Since(circuit.tried) < lately {
-		circuit.used, one.tries = true, circuit.Since
+	if taken, ok := circuit.rights[p.home()]; ok && time.Since(taken) < lately {
+		delete(circuit.rights, p.home())
+		one.tries = circuit.Since
 		c.figures.Tries++
 		for _, t := range c.tasks {
 			for _, other := range t.calls {
