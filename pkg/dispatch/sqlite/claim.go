@@ -10,10 +10,12 @@ import (
 )
 
 // Both follow a read in the same transaction, within which nobody else writes. RETURNING would save the read, but
-// builds a table of its own each time: twice the work.
+// builds a table of its own each time: twice the work. Where a statement of several rows may abort, and any that calls a
+// function may, SQLite first copies each page that it writes, to undo the statement alone, and more than 64 KB of them to
+// a file. Here an error undoes the whole transaction: so it is OR FAIL, and the room comes ready.
 const (
 	claimTask  = `UPDATE tasks SET lease=?, until=?, generation=?, lapses=?, room=zeroblob(?) WHERE rowid=?`
-	claimTasks = `UPDATE tasks SET lease=?, until=timeout+?, generation=generation+1, room=zeroblob(?) WHERE rowid IN `
+	claimTasks = `UPDATE OR FAIL tasks SET lease=?, until=timeout+?, generation=generation+1, room=? WHERE rowid IN `
 )
 
 // Claim implements [dispatch.Store].
@@ -77,7 +79,7 @@ func claimFree(c *session, rowids []driver.Value, room int64, l dispatch.Lease) 
 	from := dispatch.Millis(l.At) + dispatch.LeaseMargin.Milliseconds()
 	for len(rowids) > 0 {
 		n := width(len(rowids))
-		changed, err := c.exec(claimTasks+list(n), append([]driver.Value{l.Token, from, room}, rowids[:n]...)...)
+		changed, err := c.exec(claimTasks+list(n), append([]driver.Value{l.Token, from, make([]byte, room)}, rowids[:n]...)...)
 		if err == nil && changed != int64(n) {
 			err = fmt.Errorf("of %d rows just read, %d were written", n, changed)
 		}

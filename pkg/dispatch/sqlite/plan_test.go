@@ -58,6 +58,28 @@ func TestQueriesUseTheirIndex(t *testing.T) {
 	})
 }
 
+// Every page that such a statement writes would be copied first. https://www.sqlite.org/tempfiles.html#stmtjrnl
+func TestClaimsCannotAbort(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	if err := opened(t, path).Close(); err != nil {
+		t.Fatal(err)
+	}
+	raw(t, path, func(s *session) {
+		const opcode, onError, abort = 1, 3, 2
+		steps := 0
+		if err := s.query(context.Background(), "EXPLAIN "+claimTasks+list(2), func(v []driver.Value) (bool, error) {
+			steps++
+			what, _ := v[opcode].(string)
+			if what == "Function" || strings.HasPrefix(what, "Halt") && v[onError] == int64(abort) {
+				t.Errorf("%v may abort", v)
+			}
+			return true, nil
+		}, make([]driver.Value, 5)...); err != nil || steps == 0 {
+			t.Fatal(steps, err)
+		}
+	})
+}
+
 // Who waits, for others or for a person, is not even in the index.
 func TestTheIndexesHoldOnlyWhatTheyMust(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.db")
