@@ -46,6 +46,24 @@ func TestChild(t *testing.T) {
 		for _, id := range claimAll(t, s, "child") {
 			fmt.Println("won", id)
 		}
+	case "leases":
+		var ids []string
+		var tasks []dispatch.Task
+		for i := range 1000 {
+			ids = append(ids, fmt.Sprint(i))
+			tasks = append(tasks, task(ids[i], start))
+		}
+		put(t, s, tasks...)
+		for range s.Due(t.Context(), "default#0", start) { // what was seen is claimed together
+		}
+		for _, r := range s.Claim(t.Context(), ids, dispatch.Lease{Token: "x", At: start, Left: time.Hour}) {
+			if r.Err != nil {
+				t.Fatal(r.Err)
+			}
+		}
+		if n, err := s.FreeLeases(t.Context(), start); n != len(ids) || err != nil {
+			t.Fatal(n, err)
+		}
 	}
 }
 

@@ -70,6 +70,11 @@ func open(ctx context.Context, path string) (_ *Store, err error) {
 	if err := migrate(ctx, write); err != nil {
 		return nil, err
 	}
+	// What a statement may have to undo is kept in memory: no temporary folder need be there, with room in it. Making an index
+	// of a large file anew, as migrations do, takes more than that.
+	if err := write.run("PRAGMA temp_store=MEMORY"); err != nil {
+		return nil, err
+	}
 	pool := make(chan *session, readers)
 	for range readers {
 		read, err := connect(ctx, path, true)
