@@ -23,6 +23,7 @@ type open struct {
 type seen struct {
 	at       time.Time            // when it last read the document, or wrote it
 	open     map[string]time.Time // when it last was told of a circuit, by origin and when it opened
+	knows    map[string]time.Time // from when on it goes by that, at the latest
 	troubled time.Time            // until when it could not read or write the document as it should
 	inARow   map[string]int       // failures, by origin
 	reached  map[string]bool      // whether there ever were enough of them for a circuit
@@ -35,6 +36,8 @@ const (
 	// lately is how long what went wrong with the circuits' document can matter: a failed read is not repeated for so long,
 	// and no change of it takes longer.
 	lately = circuitsAge + 5*time.Second
+	// changing is how long a change of the document takes at most. What was read for one the process goes by when it is over.
+	changing = 3 * time.Second
 	// looked is how late a circuit is known where no request fails or is slow.
 	looked = circuitsAge + 2*time.Second
 	// together is how far clocks may lie apart for one call at a time to try a receiver.
@@ -60,25 +63,29 @@ func (c *checker) asked(p *process, in, out any, err error, answer time.Duration
 	}
 	switch in := in.(type) {
 	case *dynamodb.GetItemInput:
-		c.learns(p, circuitsIn(out.(*dynamodb.GetItemOutput).Item), time.Now())
+		c.learns(p, circuitsIn(out.(*dynamodb.GetItemOutput).Item), time.Now(), changing)
 	case *dynamodb.PutItemInput:
 		landed := time.Now()
-		c.world.schedule.in(answer+1, p.name+" knows of circuits", func() { c.learns(p, circuitsIn(in.Item), landed) })
+		c.world.schedule.in(answer+1, p.name+" knows of circuits", func() { c.learns(p, circuitsIn(in.Item), landed, 0) })
 	}
 }
 
-// learns notes that a process knows which circuits were open then.
-func (c *checker) learns(p *process, all map[string]dispatch.Circuit, at time.Time) {
+// learns notes that a process knows which circuits were open then, and goes by it so long from now at the latest.
+func (c *checker) learns(p *process, all map[string]dispatch.Circuit, at time.Time, later time.Duration) {
 	s := &p.home().seen
 	if at.After(s.at) {
 		s.at = at
 	}
 	if s.open == nil {
-		s.open = map[string]time.Time{}
+		s.open, s.knows = map[string]time.Time{}, map[string]time.Time{}
 	}
 	for origin, circuit := range all {
-		if name := circuitOf(origin, circuit.Since); at.After(s.open[name]) {
+		name := circuitOf(origin, circuit.Since)
+		if at.After(s.open[name]) {
 			s.open[name] = at
+		}
+		if knows, told := s.knows[name]; !told || time.Now().Add(later).Before(knows) {
+			s.knows[name] = time.Now().Add(later)
 		}
 	}
 }
@@ -162,7 +169,7 @@ func (c *checker) heldBack(p *process, one *call, made dispatch.Call) {
 	soundly := f.throttled+f.failed+f.lost+f.slow+f.stalled == 0 && !f.blind
 	switch {
 	case !s.sincere(time.Now()):
-	case !s.at.Before(circuit.landed):
+	case !s.at.Before(circuit.landed) && !time.Now().Before(s.knows[circuitOf(one.origin, circuit.Since)]):
 		c.broken("%s calls %s, whose circuit it knows to be open", p.name, one.origin)
 	case soundly && time.Since(circuit.landed) > looked:
 		c.broken("%s calls %s, whose circuit has been open for %v", p.name, one.origin, time.Since(circuit.landed))

@@ -150,7 +150,7 @@ func (c calls) List(context.Context, dispatch.Filter) iter.Seq2[dispatch.Task, e
 func (c calls) Load(ctx context.Context, name string) (doc dispatch.Document, err error) {
 	failed := c.do(ctx, "loads "+name, false, func(ctx context.Context, s *sqlite.Store) {
 		if doc, err = s.Load(ctx, name); name == dispatch.CircuitsName {
-			c.p.world.checker.learns(c.p, decodeCircuits(doc.Body), time.Now())
+			c.p.world.checker.learns(c.p, decodeCircuits(doc.Body), time.Now(), changing)
 		}
 	})
 	if failed != nil {
@@ -171,7 +171,7 @@ func (c calls) Save(ctx context.Context, doc dispatch.Document) (err error) {
 	if failed != nil {
 		c.trouble(doc.Name)
 	} else if !landed.IsZero() {
-		c.p.world.checker.learns(c.p, decodeCircuits(doc.Body), landed)
+		c.p.world.checker.learns(c.p, decodeCircuits(doc.Body), landed, 0)
 	}
 	return errors.Join(failed, err)
 }
