@@ -19,12 +19,17 @@ type Sweep struct {
 
 	Precision      Precision
 	TasksPerHandle int // hints handed over together, at least 1
-	Limit          int // hints handed over in one run, at least 1; somewhat more where tenants share it
+	Limit          int // hints handed over in one run, or by all runs of a divided tick, at least 1; somewhat more where tenants share it
 	Parallel       int // invokes side by side, at least 1
 
 	// Tenant says whose lanes are looked into: those of a tenant that the settings name, those that all others share
 	// (""), or all of them, side by side (nil).
 	Tenant *string
+
+	// How a tick is divided that finds a backlog: see [Sweep.Tick].
+	Parts      int                               // runs of one tick at most, up to MaxParts; below 2: none is divided
+	Backlog    int                               // tasks due, about, from which one is, at least 1
+	InvokePart func(context.Context, Part) error // runs a part, asynchronously; nil: none is divided
 
 	Now func() time.Time
 	Log *slog.Logger
@@ -58,20 +63,7 @@ const (
 
 // Run is one tick: it ends when the next one may be expected, or before if nothing is to be done. The
 // error joins what failed; the next tick makes up for it.
-func (s *Sweep) Run(ctx context.Context) (SweepReport, error) {
-	begin := s.Now()
-	t := &tick{
-		Sweep: s, begin: begin, end: begin.Add(tickEvery), slots: make(chan struct{}, max(1, s.Parallel)),
-		limit: newQuota(s.Limit), queues: map[string]*quota{}, parties: map[string]bool{}, settled: make(chan struct{}),
-	}
-	if s.Tenant != nil {
-		t.start(ctx, *s.Tenant)
-	} else {
-		t.start(ctx, "")
-	}
-	t.wg.Wait()
-	return t.report, errors.Join(t.failed...)
-}
+func (s *Sweep) Run(ctx context.Context) (SweepReport, error) { return s.tick().sweep(ctx) }
 
 // sweeping is the state of one run in the lanes of one tenant, or in those that all others share.
 type sweeping struct {
@@ -152,8 +144,9 @@ func (r *sweeping) look(ctx context.Context, next time.Time) (sight, error) {
 	b := &batch{sweeping: r, now: now}
 	found := nothing
 	var errs []error
+	mine := r.mine(settings)
 	for _, name := range settings.ByPriority() {
-		one, failed := r.queue(ctx, name, settings, b, next)
+		one, failed := r.queue(ctx, name, mine[name], settings, b, next)
 		found, errs = max(found, one), append(errs, failed...)
 	}
 	slices.SortStableFunc(r.coming, func(a, b Hint) int { return a.DueAt.Compare(b.DueAt) })

@@ -25,7 +25,7 @@ const lookRows = 2000
 
 // choosy returns what chooses the tasks of the queue in this look, nil if it takes all that are due.
 func (r *sweeping) choosy(name string, settings Settings, now time.Time) *chooser {
-	limits, any := settings.Limits(name, r.tenant), settings.Tenants[AnyTenant]
+	limits := settings.Limits(name, r.tenant)
 	c := &chooser{sweeping: r, now: now, budget: inALook(limits), budgets: map[string]int{}}
 	switch {
 	case settings.Queues[name].Paused:
@@ -35,7 +35,7 @@ func (r *sweeping) choosy(name string, settings Settings, now time.Time) *choose
 			c.budget = 0
 		}
 		return c
-	case r.tenant == "" && (any.Rate > 0 || any.InFlight > 0 || any.Queues[name] != TenantQueue{}):
+	case settings.asksTenants(name, r.tenant):
 		c.choose = func(Task) bool { return true }
 		c.counted = func(tenant string) int { return inALook(settings.Limits(name, tenant)) }
 		return c
@@ -45,6 +45,12 @@ func (r *sweeping) choosy(name string, settings Settings, now time.Time) *choose
 	default:
 		return nil
 	}
+}
+
+// asksTenants reports whether the rows in the lanes of a queue say whose calls are to be counted.
+func (s Settings) asksTenants(queue, tenant string) bool {
+	any := s.Tenants[AnyTenant]
+	return tenant == "" && (any.Rate > 0 || any.InFlight > 0 || any.Queues[queue] != TenantQueue{})
 }
 
 // inALook returns how many calls can begin from one look to the next, by limits.
@@ -109,9 +115,12 @@ func (c *chooser) pick(ctx context.Context) {
 	c.hints = nil
 }
 
-// queue looks into all lanes of a queue that are this one's to sweep, from another one each time so that none is always the last.
-func (r *sweeping) queue(ctx context.Context, name string, settings Settings, b *batch, next time.Time) (found sight, errs []error) {
-	lanes := settings.lanesOf(name, r.tenant)
+// queue looks into the lanes of a queue that are this one's to sweep, from another one each time so that none is always the last.
+func (r *sweeping) queue(ctx context.Context, name string, lanes []string, settings Settings, b *batch, next time.Time) (found sight, errs []error) {
+	if len(lanes) == 0 {
+		return nothing, nil
+	}
+	share := max(leastShare, lookLimit/settings.lanesIn(name, r.tenant)) // the same in each part: all lanes are behind one handle
 	start := (int(b.now.Unix()) + r.looks) % len(lanes)
 	c := r.choosy(name, settings, b.now)
 	if c != nil && c.budget <= 0 {
@@ -126,7 +135,7 @@ func (r *sweeping) queue(ctx context.Context, name string, settings Settings, b 
 			c.quota, c.budget = b.queue, min(c.budget, b.queueLeft())
 			one, err = c.lane(ctx, lane, next)
 		} else {
-			one, err = r.lane(ctx, lane, b, next, max(leastShare, lookLimit/len(lanes)))
+			one, err = r.lane(ctx, lane, b, next, share)
 		}
 		found = max(found, one)
 		if err != nil {

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -12,6 +13,7 @@ type tick struct {
 	*Sweep
 	begin, end time.Time
 	slots      chan struct{}
+	share      share
 	limit      *quota
 	wg         sync.WaitGroup // of those that sweep
 
@@ -23,6 +25,26 @@ type tick struct {
 	settled chan struct{}     // closed once it is known whether the run is active
 	report  SweepReport
 	failed  []error
+}
+
+// tick begins a run of all lanes.
+func (s *Sweep) tick() *tick {
+	begin := s.Now()
+	return &tick{
+		Sweep: s, begin: begin, end: begin.Add(tickEvery), slots: make(chan struct{}, max(1, s.Parallel)),
+		limit: newQuota(s.Limit), queues: map[string]*quota{}, parties: map[string]bool{}, settled: make(chan struct{}),
+	}
+}
+
+// sweep does the run.
+func (t *tick) sweep(ctx context.Context) (SweepReport, error) {
+	if t.Tenant != nil {
+		t.start(ctx, *t.Tenant)
+	} else {
+		t.start(ctx, "")
+	}
+	t.wg.Wait()
+	return t.report, errors.Join(t.failed...)
 }
 
 // start sweeps the lanes of a tenant, unless that has been begun.

@@ -70,7 +70,15 @@ func (s Settings) lanesOf(queue, tenant string) []string {
 	if tenant == "" {
 		return Lanes(queue, s.Lanes(queue))
 	}
-	return Lanes(own(queue, tenant), max(1, s.Tenants[tenant].Lanes))
+	return Lanes(own(queue, tenant), s.lanesIn(queue, tenant))
+}
+
+// lanesIn returns how many those are, at least 1.
+func (s Settings) lanesIn(queue, tenant string) int {
+	if tenant == "" {
+		return s.Lanes(queue)
+	}
+	return max(1, s.Tenants[tenant].Lanes)
 }
 
 // inQueue names the lanes of a queue, live or of its history, where tasks of a tenant can be; of "" where any can be.
