@@ -16,6 +16,7 @@ type defect struct {
 	door  func(w *world, p *process, in any) (any, error)   // instead of [world.do]
 	store func(s dispatch.Store, p *process) dispatch.Store // around every process's store
 	call  func(p *process, h *dispatch.Handle)              // to every handle
+	tick  func(p *process, s *dispatch.Sweep)               // instead of what a tick has its sweep do
 	note  func(violation string)                            // told of every violation, none of which then ends the run; nil: the first does
 }
 
@@ -120,6 +121,13 @@ func defects() []defect {
 			}
 		}},
 		{name: "nothing is called while the circuits cannot be read", store: closesBlind},
+		{name: "a part of a tick taken for the whole", tick: func(p *process, s *dispatch.Sweep) {
+			if s.Parts < 2 {
+				_, _ = s.Run(p.ctx)
+				return
+			}
+			_, _ = s.RunPart(p.ctx, dispatch.Part{Number: 0, Of: s.Parts})
+		}},
 		{name: "ten lapses do not stop it", store: claimed(func(t *dispatch.Task) { t.Lapses = 0 })},
 	}
 }

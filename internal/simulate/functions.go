@@ -33,7 +33,7 @@ func (w *world) tick(n int) {
 		times = 2
 	}
 	for i := range times {
-		w.schedule.in(d.between(0, 40*time.Second), "sweep", func() { w.sweep("sweep " + strconv.Itoa(n) + "ab"[i:i+1]) })
+		w.schedule.in(d.between(0, 40*time.Second), "sweep", func() { w.sweep("sweep "+strconv.Itoa(n)+"ab"[i:i+1], w.ticked) })
 	}
 	w.schedule.in(time.Minute, "tick", func() {
 		if !w.silent {
@@ -42,14 +42,16 @@ func (w *world) tick(n int) {
 	})
 }
 
-func (w *world) sweep(name string) {
+// sweep runs sweep in one of its ways.
+func (w *world) sweep(name string, run func(p *process, s *dispatch.Sweep)) {
 	w.start("sweep", name, sweepTime, func(p *process) {
 		store := p.dressed()
 		s := &dispatch.Sweep{
 			Store: store, Settings: p.settings(sweepAge, store), Invoke: p.invoke, Precision: w.plan.precision,
 			TasksPerHandle: w.plan.perHandle, Limit: w.plan.sweeps, Parallel: 8, Now: p.now, Log: w.log,
+			Parts: w.plan.parts, Backlog: 1, InvokePart: p.invokePart,
 		}
-		_, _ = s.Run(p.ctx)
+		run(p, s)
 	})
 }
 
@@ -85,12 +87,22 @@ func (p *process) dressed() dispatch.Store {
 var errInvoke = errors.New("the invoke was refused, or its answer lost")
 
 // invoke runs handle, asynchronously: later, twice, or not at all.
-func (p *process) invoke(_ context.Context, hints []dispatch.Hint) (err error) {
+func (p *process) invoke(_ context.Context, hints []dispatch.Hint) error {
 	w := p.world
 	name := "invokes handle for"
 	for _, h := range hints {
 		name += " " + h.ID
 	}
+	return p.event(name, func() { w.checker.handedOver(p, hints) }, func() func() {
+		w.started["handle "+hints[0].ID]++
+		n := w.started["handle "+hints[0].ID]
+		return func() { w.handle("handle "+hints[0].ID+" "+strconv.Itoa(n), hints) }
+	})
+}
+
+// event invokes a function, asynchronously. Each time that it is to run gets a run of its own.
+func (p *process) event(name string, taken func(), again func() (run func())) (err error) {
+	w := p.world
 	p.effect(name, func(d *dice) time.Duration {
 		p.tell("%s", name)
 		f := w.faults
@@ -111,16 +123,14 @@ func (p *process) invoke(_ context.Context, hints []dispatch.Hint) (err error) {
 			times = 2
 		}
 		if err == nil {
-			w.checker.handedOver(p, hints)
+			taken()
 		}
 		for range times {
 			delay := d.between(5*time.Millisecond, 40*time.Millisecond)
 			if d.chance(f.delayed) {
 				delay += d.between(0, time.Minute)
 			}
-			w.started["handle "+hints[0].ID]++
-			n := w.started["handle "+hints[0].ID]
-			w.schedule.in(delay, name, func() { w.handle("handle "+hints[0].ID+" "+strconv.Itoa(n), hints) })
+			w.schedule.in(delay, name, again())
 		}
 		return d.between(5*time.Millisecond, 20*time.Millisecond)
 	})
@@ -132,7 +142,7 @@ func (p *process) wake(context.Context) error {
 	w := p.world
 	p.effect("wakes sweep", func(d *dice) time.Duration {
 		if w.calm || !d.chance(w.faults.dropped) {
-			w.schedule.in(d.between(5*time.Millisecond, 40*time.Millisecond), "wake", func() { w.sweep("sweep for " + p.name) })
+			w.schedule.in(d.between(5*time.Millisecond, 40*time.Millisecond), "wake", func() { w.sweep("sweep for "+p.name, woken) })
 		}
 		return 10 * time.Millisecond
 	})

@@ -19,6 +19,8 @@ type plan struct {
 	again     time.Duration          // when, after all has ended, a task is asked for again whose retention may be over; 0: never
 	first     []spec                 // all that is asked for
 	lanes     int                    // of the default queue
+	parts     int                    // that a tick is divided into at most; 0: none is
+	partless  bool                   // none of them ever comes
 	limited   dispatch.QueueSettings // of the queue of that name
 	circuit   dispatch.CircuitSettings
 	outages   []outage
@@ -73,6 +75,7 @@ func drawPlan(seed uint64) plan {
 	}
 	p.drawCircuits()
 	p.drawTenants()
+	p.drawParts()
 	if d.chance(0.2) {
 		p.acts = append(p.acts, act{d.between(0, p.peace), func(w *world) { w.raise() }})
 	}

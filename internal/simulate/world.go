@@ -69,6 +69,8 @@ type figures struct {
 	Tasks, Calls, Hints, Kills, Lapses int
 
 	Opened, Tries, Waits int // circuits, calls that tried their receivers, and tasks put back
+
+	Parts int // of ticks, that were invoked
 }
 
 func (f *figures) add(g figures) {
@@ -80,6 +82,7 @@ func (f *figures) add(g figures) {
 	f.Opened += g.Opened
 	f.Tries += g.Tries
 	f.Waits += g.Waits
+	f.Parts += g.Parts
 }
 
 // run is the whole run of a seed. It must be called in a bubble.
@@ -105,6 +108,7 @@ func run(seed uint64, o options) result {
 	w.table.Propagate = w.propagate
 	if o.file != "" {
 		w.faults.skew = 0 // one machine has one clock
+		w.plan.parts = 0  // and one sweep
 	}
 	w.checker = newChecker(w)
 	if o.file != "" {
