@@ -17,6 +17,9 @@ import (
 // makes up for it.
 const sweepFailed = "SweepFailed"
 
+// invalidInput is the type of the error that an event gets which is no part of a tick, though it says so.
+const invalidInput = "InvalidInput"
+
 // answerMargin is kept for the metrics and the answer.
 const answerMargin = 5 * time.Second
 
@@ -28,10 +31,14 @@ type function struct {
 }
 
 // Invoke implements lambda.Handler.
-func (f *function) Invoke(ctx context.Context, _ []byte) ([]byte, error) {
+func (f *function) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	e, err := readEvent(payload)
+	if err != nil {
+		return nil, wiring.Failure(invalidInput, err.Error())
+	}
 	sweeping, cancel := wiring.Within(ctx, answerMargin)
 	defer cancel()
-	report, err := f.verb.Run(sweeping)
+	report, err := e.run(sweeping, f.verb)
 	open, circuitErr := dispatch.LoadCircuits(ctx, f.verb.Store)
 	m := metric.Sweep{Stack: f.stack, OldestDueSeconds: report.Oldest.Seconds(), HandedOver: report.HandedOver, OpenCircuits: len(open)}
 	if err := errors.Join(err, circuitErr, m.Write(f.metrics, f.verb.Now())); err != nil {

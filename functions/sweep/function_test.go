@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"log/slog"
 	"os"
@@ -44,6 +45,7 @@ func TestInvoke(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name      string
+		event     string // a tick unless set
 		variables functiontest.Variables
 		statuses  []int    // of handle's invocations
 		hinted    []string // of the due tasks a and b and the later one c; nil for none
@@ -54,6 +56,9 @@ func TestInvoke(t *testing.T) {
 			hinted: []string{"a", "a", "b", "b"}},
 		{name: "handle not invoked", statuses: []int{500}, hinted: []string{"a", "b"}, errorType: sweepFailed},
 		{name: "a limit", variables: functiontest.Variables{"SWEEP_LIMIT": "1"}, hinted: []string{"a"}},
+		{name: "a part", event: `{"part":0,"of":2}`, hinted: []string{"a", "b"}}, // of one lane
+		{name: "another part", event: `{"part":1,"of":2}`},
+		{name: "no part", event: `{"part":2,"of":2}`, errorType: invalidInput},
 		{name: "no table", variables: functiontest.Variables{"TABLE": "absent"}, errorType: sweepFailed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -74,12 +79,15 @@ func TestInvoke(t *testing.T) {
 			var metrics bytes.Buffer
 			handler.(*function).metrics = &metrics
 
-			a := functiontest.Invoke(t, handler, string(tick))
+			a := functiontest.Invoke(t, handler, cmp.Or(c.event, string(tick)))
 			if a.ErrorType != c.errorType {
 				t.Errorf("answer %+v, want error %q", a, c.errorType)
 			}
 			if slices.Sort(seen.ids); !slices.Equal(seen.ids, c.hinted) {
 				t.Errorf("handed over %q, want %q", seen.ids, c.hinted)
+			}
+			if c.errorType == invalidInput {
+				return
 			}
 			var line struct {
 				Stack      string

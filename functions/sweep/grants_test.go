@@ -1,8 +1,12 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,13 +39,20 @@ func TestGrants(t *testing.T) {
 		Store: store, Settings: dispatch.CachedSettings(store, time.Now, time.Minute), Retention: dispatch.DefaultRetention,
 		Now: func() time.Time { return then }, Log: slog.New(slog.DiscardHandler),
 	}
-	const input = `{"tasks":[{"id":"overdue","uri":"https://example.com/"},{"id":"lapsed","uri":"https://example.com/"},
+	input := `{"tasks":[{"id":"lapsed","uri":"https://example.com/"},
 		{"id":"limited","queue":"limited","uri":"https://example.com/"},{"id":"expired","queue":"paused","uri":"https://example.com/","lifetime":60}]}`
+	for i := range 20 { // some in each lane
+		input = strings.Replace(input, "[", fmt.Sprintf(`[{"id":"overdue-%d","uri":"https://example.com/"},`, i), 1)
+	}
 	if _, err := verb.Run(t.Context(), []byte(input), nil); err != nil {
 		t.Fatal(err)
 	}
 	if r := store.Claim(t.Context(), []string{"lapsed"}, dispatch.Lease{Token: "lost", At: then, Left: time.Hour})[0]; r.Err != nil {
 		t.Fatal(r.Err)
+	}
+	tick, err := os.ReadFile("../../events/tick.json")
+	if err != nil {
+		t.Fatal(err)
 	}
 	hour := time.Now().Truncate(time.Hour) // the minute in which paused queues are looked at
 	for _, now := range []func() time.Time{time.Now, func() time.Time { return hour }} {
@@ -49,10 +60,32 @@ func TestGrants(t *testing.T) {
 			handler, err := build(e, log)
 			if err == nil {
 				handler.(*function).metrics, handler.(*function).verb.Now = io.Discard, now
+				handler.(*function).verb.Backlog = 1
 			}
 			return handler, err
 		})
 		f.Do(t, "{}")
+		f.Do(t, string(tick))
 		f.Check(t, grants.Logs("SweepLogs"), grants.VPC())
+	}
+}
+
+// Where no tick is divided, the function may not invoke itself.
+func TestNoGrantForParts(t *testing.T) {
+	for _, divides := range []bool{false, true} {
+		stack, err := grants.ReadStack("../../template.yaml", nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !divides {
+			stack.Off = []string{"DividesSweeps"}
+		}
+		statements, err := stack.Statements("SweepFunction")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := slices.ContainsFunc(statements, func(s grants.Statement) bool { return s.Sid == "RunParts" }); got != divides {
+			t.Errorf("it may run parts: %t, want %t", got, divides)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -39,6 +40,7 @@ type file struct {
 
 type resource struct {
 	Type       string    `yaml:"Type"`
+	Condition  string    `yaml:"Condition"`
 	Properties yaml.Node `yaml:"Properties"`
 }
 
@@ -147,6 +149,11 @@ func (s *Stack) Statements(function string) ([]Statement, error) {
 		}
 		documents = append(documents, document)
 	}
+	attached, err := s.attached(role)
+	if err != nil {
+		return nil, err
+	}
+	documents = append(documents, attached...)
 	var all []Statement
 	for _, d := range documents {
 		for _, one := range list(member(member(d, "PolicyDocument"), "Statement")) {
@@ -159,6 +166,24 @@ func (s *Stack) Statements(function string) ([]Statement, error) {
 	}
 	if len(all) == 0 {
 		return nil, errors.New(role + " has no statements")
+	}
+	return all, nil
+}
+
+// attached are the policies of a role that are resources of their own.
+func (s *Stack) attached(role string) ([]any, error) {
+	var all []any
+	for name, r := range s.file.Resources {
+		if r.Type != "AWS::IAM::RolePolicy" || slices.Contains(s.Off, r.Condition) {
+			continue
+		}
+		policy, err := s.resolve(&r.Properties)
+		if err != nil {
+			return nil, fmt.Errorf("policy %s: %w", name, err)
+		}
+		if member(policy, "RoleName") == s.name(role) {
+			all = append(all, policy)
+		}
 	}
 	return all, nil
 }

@@ -17,8 +17,8 @@ import (
 
 // Invoker invokes functions as events.
 type Invoker struct {
-	client        *signed.Client
-	handle, sweep string
+	client             *signed.Client
+	handle, sweep, own string
 }
 
 const (
@@ -33,7 +33,7 @@ func New(e wiring.Environment, connections int) (*Invoker, error) {
 		return nil, errors.New("HANDLE_FUNCTION is required")
 	}
 	client := signed.New(e.Invokes(connections), "lambda")
-	return &Invoker{client: client, handle: e.HandleFunction, sweep: e.SweepFunction}, nil
+	return &Invoker{client: client, handle: e.HandleFunction, sweep: e.SweepFunction, own: e.Function}, nil
 }
 
 // Event is what handle is invoked with.
@@ -52,6 +52,15 @@ func (i *Invoker) Handle(ctx context.Context, hints []dispatch.Hint) error {
 
 // Sweep runs a sweep, as the tick does.
 func (i *Invoker) Sweep(ctx context.Context) error { return i.event(ctx, i.sweep, []byte("{}")) }
+
+// Part runs the function itself, which is sweep, for a part of a tick.
+func (i *Invoker) Part(ctx context.Context, p dispatch.Part) error {
+	payload, err := json.Marshal(p)
+	if err != nil {
+		return fmt.Errorf("encoding a part: %w", err)
+	}
+	return i.event(ctx, i.own, payload)
+}
 
 // event invokes once, and repeats only what Lambda refused for now: every repetition that was not needed, because only
 // the answer was lost, is another function running.

@@ -113,6 +113,29 @@ func TestAsTheSDK(t *testing.T) {
 	}
 }
 
+// A part of a tick goes to the function itself.
+func TestPart(t *testing.T) {
+	var got functiontest.Invocation
+	url := functiontest.Lambda(t, func(i functiontest.Invocation) { got = i })
+	i, err := New(functiontest.Variables{"TABLE": "tasks", "HANDLE_FUNCTION": "handle", "AWS_LAMBDA_FUNCTION_NAME": "sweep-1A", "AWS_ENDPOINT_URL_LAMBDA": url}.Read(t), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := time.Date(2026, 1, 31, 12, 1, 0, 0, time.UTC)
+	for _, c := range []struct {
+		part    dispatch.Part
+		payload string
+	}{
+		{dispatch.Part{Number: 0, Of: 2}, `{"part":0,"of":2}`},
+		{dispatch.Part{Number: 3, Of: 4, End: end}, `{"part":3,"of":4,"end":"2026-01-31T12:01:00Z"}`},
+	} {
+		want := functiontest.Invocation{Function: "sweep-1A", Type: "Event", Payload: c.payload}
+		if err := i.Part(t.Context(), c.part); err != nil || got != want {
+			t.Errorf("%+v, want %+v: %v", got, want, err)
+		}
+	}
+}
+
 func TestTries(t *testing.T) {
 	for _, c := range []struct {
 		name     string

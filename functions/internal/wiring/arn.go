@@ -6,6 +6,6 @@ import "example.com/dispatch/pkg/dispatch"
 func (e Environment) CheckARN(a dispatch.ARN) error {
 	return dispatch.AllowedARNs{
 		Functions: e.TargetFunctions, StateMachines: e.TargetStateMachines,
-		Own: []string{e.HandleFunction, e.SweepFunction, e.get("AWS_LAMBDA_FUNCTION_NAME")},
+		Own: []string{e.HandleFunction, e.SweepFunction, e.Function},
 	}.Check(a)
 }

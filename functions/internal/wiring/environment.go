@@ -21,10 +21,12 @@ type Environment struct {
 	Stack          string // STACK: names this deployment among the metrics
 	HandleFunction string // HANDLE_FUNCTION: name or ARN; "" in handle
 	SweepFunction  string // SWEEP_FUNCTION: name or ARN; "" but in enqueue
+	Function       string // AWS_LAMBDA_FUNCTION_NAME: the function's own name
 
 	Retention      time.Duration      // RETENTION_DAYS, at least 1; 7 unless set
 	TasksPerHandle int                // TASKS_PER_HANDLE, 1–100; 1 unless set
-	SweepLimit     int                // SWEEP_LIMIT: hints of one sweep, at least 1
+	SweepLimit     int                // SWEEP_LIMIT: hints of one sweep, or of all those that a tick is divided among, at least 1
+	SweepParts     int                // SWEEP_PARTS: sweeps that a tick is divided among at most, 1–16; 4 unless set
 	Precision      dispatch.Precision // PRECISION; second unless set
 
 	Sign                bool   // SIGN: there is a signing key, so that tasks may have claims
@@ -48,6 +50,7 @@ type Environment struct {
 
 const (
 	defaultSweepLimit = 100000
+	defaultSweepParts = 4
 	maxTasksPerHandle = 100
 )
 
@@ -60,10 +63,12 @@ func Read(get func(string) string) (Environment, error) {
 		Stack:          get("STACK"),
 		HandleFunction: get("HANDLE_FUNCTION"),
 		SweepFunction:  get("SWEEP_FUNCTION"),
+		Function:       get("AWS_LAMBDA_FUNCTION_NAME"),
 
 		Retention:      time.Duration(r.number("RETENTION_DAYS", int(dispatch.DefaultRetention/day), 1, 3650)) * day,
 		TasksPerHandle: r.number("TASKS_PER_HANDLE", 1, 1, maxTasksPerHandle),
 		SweepLimit:     r.number("SWEEP_LIMIT", defaultSweepLimit, 1, 1<<30),
+		SweepParts:     r.number("SWEEP_PARTS", defaultSweepParts, 1, dispatch.MaxParts),
 		Precision:      r.precision(),
 
 		Sign:            get("SIGN") == "true",

@@ -16,15 +16,15 @@ func TestRead(t *testing.T) {
 		want      string // what is read of those that have rules
 		faults    string // the variables that the error names
 	}{
-		{name: "defaults", want: "168h0m0s 1 100000 second false jwt [] [] []"},
+		{name: "defaults", want: "168h0m0s 1 100000 4 second false jwt [] [] []"},
 		{name: "all given", variables: map[string]string{
-			"RETENTION_DAYS": "1", "TASKS_PER_HANDLE": "10", "SWEEP_LIMIT": "5", "PRECISION": "always", "SIGN": "true", "SIGNING_MODE": "both",
+			"RETENTION_DAYS": "1", "TASKS_PER_HANDLE": "10", "SWEEP_LIMIT": "5", "SWEEP_PARTS": "16", "PRECISION": "always", "SIGN": "true", "SIGNING_MODE": "both",
 			"ALLOWED_NETWORKS": "10.0.0.0/8, fd00::/8", "ALLOWED_PORTS": "443, 8000-8999", "PUBLISHED_KMS_KEYS": "arn:1, arn:2",
-		}, want: "24h0m0s 10 5 always true both [10.0.0.0/8 fd00::/8] [{443 443} {8000 8999}] [arn:1 arn:2]"},
+		}, want: "24h0m0s 10 5 16 always true both [10.0.0.0/8 fd00::/8] [{443 443} {8000 8999}] [arn:1 arn:2]"},
 		{name: "all wrong", variables: map[string]string{
-			"RETENTION_DAYS": "0", "TASKS_PER_HANDLE": "101", "SWEEP_LIMIT": "many", "PRECISION": "hour", "SIGNING_MODE": "none",
+			"RETENTION_DAYS": "0", "TASKS_PER_HANDLE": "101", "SWEEP_LIMIT": "many", "SWEEP_PARTS": "17", "PRECISION": "hour", "SIGNING_MODE": "none",
 			"ALLOWED_NETWORKS": "10.0.0.1", "ALLOWED_PORTS": "9-8", "TABLE": "", "AWS_REGION": "",
-		}, faults: "RETENTION_DAYS TASKS_PER_HANDLE SWEEP_LIMIT PRECISION SIGNING_MODE ALLOWED_NETWORKS ALLOWED_PORTS TABLE AWS_REGION"},
+		}, faults: "RETENTION_DAYS TASKS_PER_HANDLE SWEEP_LIMIT SWEEP_PARTS PRECISION SIGNING_MODE ALLOWED_NETWORKS ALLOWED_PORTS TABLE AWS_REGION"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			all := map[string]string{"TABLE": "tasks", "AWS_REGION": "eu-west-1"}
@@ -33,7 +33,7 @@ func TestRead(t *testing.T) {
 			if got := named(err); got != c.faults {
 				t.Fatalf("faults %q, want %q", got, c.faults)
 			}
-			got := fmt.Sprintf("%v %d %d %s %t %s %v %v %v", e.Retention, e.TasksPerHandle, e.SweepLimit, e.Precision, e.Sign, e.SigningMode, e.AllowedNetworks, e.AllowedPorts, e.PublishedKMSKeys)
+			got := fmt.Sprintf("%v %d %d %d %s %t %s %v %v %v", e.Retention, e.TasksPerHandle, e.SweepLimit, e.SweepParts, e.Precision, e.Sign, e.SigningMode, e.AllowedNetworks, e.AllowedPorts, e.PublishedKMSKeys)
 			if err == nil && got != c.want {
 				t.Errorf("read %q, want %q", got, c.want)
 			}
