@@ -79,20 +79,21 @@ func (b *bench) sweepOnce(ctx context.Context, emulator, path, trust string, mem
 	if err != nil {
 		return swept{}, err
 	}
-	f, handlers, end, err := sweepBacklog(ctx, backlog, emulator, path, trust, memory)
+	s := &sweeps{emulator: emulator, path: path, memory: memory, env: []string{trust}}
+	handlers, err := s.begin(ctx, backlog, wakeEvent)
+	defer func() { err = errors.Join(err, s.end()) }()
 	if err != nil {
 		return swept{}, err
 	}
-	defer func() { err = errors.Join(err, end()) }()
-	if err := reached(ctx, f, handlers, sweepTarget); err != nil {
+	if err := s.reached(ctx, handlers, sweepTarget); err != nil {
 		return swept{}, err
 	}
-	began, hints, cpu := time.Now(), handlers.Hints.Load(), f.cpu()
+	began, hints, cpu := time.Now(), handlers.Hints.Load(), s.cpu()
 	time.Sleep(measured)
 	n := handlers.Hints.Load() - hints
-	got = swept{rate: float64(n) / time.Since(began).Seconds(), cpu: (f.cpu() - cpu) / time.Duration(max(n, 1))}
-	if f.share != nil {
-		got.how = f.share.how
+	got = swept{rate: float64(n) / time.Since(began).Seconds(), cpu: (s.cpu() - cpu) / time.Duration(max(n, 1))}
+	if share := s.running()[0].share; share != nil {
+		got.how = share.how
 	}
 	return got, nil
 }
