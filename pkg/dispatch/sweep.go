@@ -27,7 +27,7 @@ type Sweep struct {
 	Tenant *string
 
 	// How a tick is divided that finds a backlog: see [Sweep.Tick].
-	Parts      int                               // runs of one tick at most, up to MaxParts; below 2: none is divided
+	Parts      int                               // runs of one tick at most, up to MaxParts; below 2, or where Limit is below Backlog: none is divided
 	Backlog    int                               // tasks due, about, from which one is, at least 1
 	InvokePart func(context.Context, Part) error // runs a part, asynchronously; nil: none is divided
 
