@@ -66,7 +66,7 @@ bench-peers: ## measure beside River on PostgreSQL and Asynq on Redis, in about 
 	@cd bench && go run . $(ARGS)
 
 .PHONY: bench-lambda
-bench-lambda: ## measure the built functions as on Lambda: sweeps, a backlog, lateness, cold starts; seven minutes (ARGS='-short -only sweep')
+bench-lambda: ## measure the built functions as on Lambda: sweeps, a backlog, lateness, cold starts; eleven minutes (ARGS='-short -only sweep')
 	@go run ./internal/bench -only sweep,backlog,ontime,cold $(ARGS)
 
 .PHONY: dollars

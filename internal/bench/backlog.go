@@ -26,6 +26,7 @@ func (b *bench) backlog(ctx context.Context) error {
 	for _, c := range []drained{
 		{1, sweepMemory, 1, 1}, {8, vCPU, 1, 1}, {8, sweepMemory, 10, 1},
 		{8, sweepMemory, 1, 1}, {8, sweepMemory, 1, 2}, {8, sweepMemory, 1, 4}, {8, sweepMemory, 1, 8},
+		{8, leastMemory, 1, 1}, {8, leastMemory, 1, 2}, {8, leastMemory, 1, 4}, {8, leastMemory, 1, 8}, // how it grows where this machine bears all of them
 	} {
 		name := fmt.Sprintf("lanes %d, %d MB, %d a handle, parts %d", c.lanes, c.memory, c.together, c.parts)
 		fmt.Fprintf(os.Stderr, " %s …", name)
@@ -39,6 +40,9 @@ func (b *bench) backlog(ctx context.Context) error {
 	}
 	return nil
 }
+
+// leastMemory is the least that Lambda gives a function, in MB.
+const leastMemory = 128
 
 // drained is how a backlog is swept: in so many lanes, by functions of so many MB, so many tasks a handle, by so many parts of
 // a tick at most.
