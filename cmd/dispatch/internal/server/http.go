@@ -36,7 +36,7 @@ func (s *Server) newHTTP() *http.Server {
 	mux.HandleFunc("GET "+keysPath, s.keys.serve)
 	t := s.options.Times
 	return &http.Server{
-		Handler:           s.options.guard(described{mux}),
+		Handler:           s.options.guard(s.options.crowd(described{mux})),
 		ReadHeaderTimeout: cmp.Or(t.Header, 5*time.Second), ReadTimeout: cmp.Or(t.Read, 30*time.Second),
 		WriteTimeout: cmp.Or(t.Write, time.Minute), IdleTimeout: cmp.Or(t.Idle, 2*time.Minute),
 		MaxHeaderBytes: maxHeader,

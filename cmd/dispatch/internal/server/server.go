@@ -33,6 +33,7 @@ type Options struct {
 	Hosts           []string
 	TLSCert, TLSKey string // paths of a certificate with its chain, and its key, PEM; both "": plain http
 	Times           Times
+	Requests        int // answered at once, more are refused with 503; 0: 1024
 
 	Key      string         // path of a file with a key set, JSON or PEM; "": a key is made and kept beside the database
 	Unsigned bool           // calls carry no signature, and there is no key
