@@ -488,6 +488,43 @@ func TestCircuitsThatWereReadLongAgo(t *testing.T) {
 	})
 }
 
+// A change that stood still with its function, and then changed nothing, has read what held then: what was learned meanwhile stays.
+func TestAChangeThatStoodStill(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.settings(`{"circuit":{"failures":1}}`)
+		withCircuits(w.handle)
+		slow := &documents{Store: w.store}
+		here := withCircuits(w.newHandle(slow))
+		here.Circuits.Age = 10 * time.Second
+		run := func(h *dispatch.Handle, id, host string) {
+			t.Helper()
+			if err := h.Run(w.Context(), []dispatch.Hint{w.enqueue(id, `,"uri":"https://`+host+`.example/"`)}); err != nil {
+				t.Error(err)
+			}
+		}
+		w.answers = []dispatch.Answer{{Status: 503}}
+		run(w.handle, "opens", "a")
+		time.Sleep(4 * time.Second)
+		run(here, "waits", "a")
+		time.Sleep(2 * time.Second)
+		w.answers = []dispatch.Answer{{Status: 200}}
+		run(w.handle, "closes", "a")
+		w.wantCalls(2)
+		slow.takes = 2 * time.Second
+		var wg sync.WaitGroup
+		wg.Go(func() { run(here, "asks", "a") })
+		time.Sleep(time.Second)
+		slow.takes = 0
+		w.answers = []dispatch.Answer{{Status: 503}}
+		run(here, "fails", "b")
+		w.answers = []dispatch.Answer{{Status: 200}}
+		wg.Wait()
+		w.wantCalls(4)
+		run(here, "knows", "b")
+		w.wantCalls(4)
+	})
+}
+
 // Origins that nobody calls any more do not keep the circuits of others from opening.
 func TestForgottenCircuits(t *testing.T) {
 	inWorld(t, func(w *world) {

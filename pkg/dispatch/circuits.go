@@ -25,7 +25,9 @@ type Circuits struct {
 	mu       sync.Mutex
 	failures map[string]failing // by origin
 	open     map[string]Circuit // by origin
-	read     time.Time          // when open was asked for, or written
+	version  int64              // of the document that says so
+	learned  time.Time          // when that was known
+	read     time.Time          // when it was asked for, or written
 	reading  chan struct{}      // closed when a read that is under way is over; nil: there is none
 }
 
@@ -46,53 +48,6 @@ const (
 	// come back within the settings' interval, an hour at most.
 	untried = 2 * time.Hour
 )
-
-// refresh begins to read what others have seen, if that was long before now. It waits for nothing.
-func (c *Circuits) refresh(ctx context.Context, now time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.reading != nil || !c.read.IsZero() && now.Sub(c.read) < c.Age {
-		return
-	}
-	over := make(chan struct{})
-	c.reading = over
-	go func() {
-		defer close(over) // however it ends
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sharedTime)
-		defer cancel()
-		open, err := LoadCircuits(ctx, c.Store)
-		if err != nil {
-			c.Log.LogAttrs(ctx, slog.LevelWarn, "the circuits were not read; those known stay", slog.Any("error", err))
-		}
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.reading = nil; c.read.After(now) {
-			return // a change knows it better
-		}
-		if err == nil {
-			c.open = open
-		}
-		c.read = now
-	}()
-}
-
-// known returns the origin's circuit, if it is open.
-func (c *Circuits) known(ctx context.Context, origin string) (Circuit, bool) {
-	now := c.Now()
-	for range 2 { // a read that is under way may have stood still with its function for hours
-		c.refresh(ctx, now)
-		c.mu.Lock()
-		reading := c.reading
-		c.mu.Unlock()
-		if reading != nil {
-			<-reading
-		}
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	circuit, open := c.open[origin]
-	return circuit, open
-}
 
 // ask says whether the call may be made: not while the origin's circuit is open, unless it is the one that tries it.
 func (c *Circuits) ask(ctx context.Context, s CircuitSettings, origin string, timeout time.Duration) (circuit Circuit, waits, probe bool) {
@@ -240,7 +195,8 @@ func (c *Circuits) fail(ctx context.Context, s CircuitSettings, origin string, p
 
 // change lets edit change the open circuits, and keeps what holds then.
 func (c *Circuits) change(ctx context.Context, edit func(map[string]Circuit) bool) error {
-	open, err := changeShared(context.WithoutCancel(ctx), circuitsDocument(c.Store), c.Chance, func(open *map[string]Circuit) bool {
+	from := &dated{Store: c.Store, now: c.Now}
+	open, err := changeShared(context.WithoutCancel(ctx), circuitsDocument(from), c.Chance, func(open *map[string]Circuit) bool {
 		if *open == nil {
 			*open = map[string]Circuit{}
 		}
@@ -251,6 +207,6 @@ func (c *Circuits) change(ctx context.Context, edit func(map[string]Circuit) boo
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.open, c.read = open, c.Now()
+	c.learn(open, from)
 	return nil
 }
