@@ -40,7 +40,7 @@ type serveCommand struct {
 
 	awsFlags
 
-	Workers   int           `default:"256" help:"Tasks in flight at once (${default})."`
+	Workers   int           `default:"512" help:"Tasks in flight at once (${default})."`
 	Retention time.Duration `default:"168h" help:"How long tasks stay that have ended (${default}, at least 8h)."`
 	Grace     time.Duration `default:"30s" help:"What calls in flight get to end when the server stops (${default})."`
 	LogLevel  slog.Level    `default:"warn" help:"debug, info (each attempt), warn or error (${default})."`

@@ -17,8 +17,8 @@ const (
 	bareTime    = 5 * time.Second
 	drainTarget = 10000 // tasks a second, unsigned, on two cores
 	// flying is how many calls the bare client makes at once: as many as the server, which leaves a
-	// quarter of its 256 workers to other receivers.
-	flying = 192
+	// quarter of its 512 workers to other receivers.
+	flying = 384
 )
 
 // drain measures how fast the server works off what is due, beside a client that only makes the same calls.

@@ -55,7 +55,7 @@ func connect(ctx context.Context, path string, readOnly bool) (_ *session, err e
 		pragmas = append(pragmas,
 			"PRAGMA journal_mode=WAL",
 			"PRAGMA synchronous=FULL",            // NORMAL may lose what was acknowledged when the power fails
-			"PRAGMA wal_autocheckpoint=4000",     // pages; the default of 1000 flushes the file too often
+			"PRAGMA wal_autocheckpoint=16000",    // pages: the default of 1000 flushes the file too often, and whoever waits meanwhile is late
 			"PRAGMA journal_size_limit=67108864", // gives back what a rush took
 			"PRAGMA cache_size=-32768",           // KB of pages, each of which takes twice its size of memory
 		)

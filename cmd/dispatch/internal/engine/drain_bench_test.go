@@ -22,7 +22,7 @@ func BenchmarkDrain(b *testing.B) {
 	defer store.Close()
 	left := make(chan struct{}, b.N)
 	e := engine.New(engine.Options{
-		Store: store, Workers: 256, Retention: dispatch.DefaultRetention, AllowHTTP: true, Log: slog.New(slog.DiscardHandler),
+		Store: store, Workers: 512, Retention: dispatch.DefaultRetention, AllowHTTP: true, Log: slog.New(slog.DiscardHandler),
 		Send: func(context.Context, dispatch.Call) dispatch.Answer {
 			left <- struct{}{}
 			return dispatch.Answer{Status: 204}
