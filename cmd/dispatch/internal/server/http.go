@@ -35,14 +35,18 @@ func (s *Server) newHTTP() *http.Server {
 	mux.HandleFunc("GET "+healthPath, s.health)
 	mux.HandleFunc("GET "+keysPath, s.keys.serve)
 	t := s.options.Times
-	return &http.Server{
+	var none unused
+	h := &http.Server{
 		Handler:           s.options.guard(s.options.crowd(described{mux})),
 		ReadHeaderTimeout: cmp.Or(t.Header, 5*time.Second), ReadTimeout: cmp.Or(t.Read, 30*time.Second),
 		WriteTimeout: cmp.Or(t.Write, time.Minute), IdleTimeout: cmp.Or(t.Idle, 2*time.Minute),
 		MaxHeaderBytes: maxHeader,
 		TLSConfig:      s.certificate.config(),
 		ErrorLog:       slog.NewLogLogger(s.options.Log.Handler(), slog.LevelDebug),
+		ConnState:      none.note,
 	}
+	h.RegisterOnShutdown(none.close)
+	return h
 }
 
 // described answers with problem details what the mux itself refuses with plain text.
