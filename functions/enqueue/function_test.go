@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -95,16 +94,6 @@ func brief(t *testing.T, a answer) string {
 	return strings.Join(parts, ", ")
 }
 
-// file is one of the examples.
-func file(t *testing.T, name string) string {
-	t.Helper()
-	text, err := os.ReadFile("../../events/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
 func TestInvoke(t *testing.T) {
 	const a, changed = `{"id":"a","uri":"https://example.com/"}`, `{"id":"a","uri":"https://example.com/other"}`
 	const anonymous = `{"uri":"https://example.com/"}`
@@ -145,15 +134,15 @@ func TestInvoke(t *testing.T) {
 			invoked: "Event handle(a), Event handle(a)"},
 		{name: "handle not invoked", event: a, answer: "a scheduled", statuses: []int{500}, invoked: "Event handle(a)"},
 		{name: "too large", event: `{"uri":"https://example.com/","body":"` + strings.Repeat("x", 401<<10) + `"}`, answer: "InvalidInput 400 #"},
-		{name: "messages", event: file(t, "sqs.json"), answer: "batchItemFailures 0",
+		{name: "messages", event: functiontest.Example(t, "sqs.json"), answer: "batchItemFailures 0",
 			variables: functiontest.Variables{"ALLOWED_NETWORKS": "10.0.0.0/8"}, unordered: true,
 			invoked: "Event handle(059f36b4-87a3-44ab-83d2-661975830a7d-0), Event handle(2e1424d4-f796-459a-8184-9c92662be6da-1), Event handle(invoice-12)"},
-		{name: "messages, some of them refused", before: `{"id":"invoice-12","uri":"https://example.com/"}`, event: file(t, "sqs.json"), unordered: true,
+		{name: "messages, some of them refused", before: `{"id":"invoice-12","uri":"https://example.com/"}`, event: functiontest.Example(t, "sqs.json"), unordered: true,
 			answer: "batchItemFailures 2", invoked: "Event handle(invoice-12)"},
-		{name: "messages without a table", event: file(t, "sqs.json"), answer: "batchItemFailures 2", variables: functiontest.Variables{"TABLE": "absent"}},
-		{name: "an event of EventBridge", event: file(t, "eventbridge.json"), answer: "17793124-05d4-b198-2fde-7ededc63b103-0 scheduled",
+		{name: "messages without a table", event: functiontest.Example(t, "sqs.json"), answer: "batchItemFailures 2", variables: functiontest.Variables{"TABLE": "absent"}},
+		{name: "an event of EventBridge", event: functiontest.Example(t, "eventbridge.json"), answer: "17793124-05d4-b198-2fde-7ededc63b103-0 scheduled",
 			variables: functiontest.Variables{"ALLOWED_NETWORKS": "10.0.0.0/8"}, invoked: "Event handle(17793124-05d4-b198-2fde-7ededc63b103-0)"},
-		{name: "an event of EventBridge that is refused", event: file(t, "eventbridge.json"), answer: "InvalidInput 400 #/detail/uri"},
+		{name: "an event of EventBridge that is refused", event: functiontest.Example(t, "eventbridge.json"), answer: "InvalidInput 400 #/detail/uri"},
 		{name: "no table", event: a, answer: "NotStored 503", variables: functiontest.Variables{"TABLE": "absent"}},
 		{name: "no table for many", event: `{"tasks":[` + a + `]}`, answer: "NotStored 503", variables: functiontest.Variables{"TABLE": "absent"}},
 	} {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"testing"
 
+	"example.com/dispatch/functions/internal/functiontest"
 	"example.com/dispatch/functions/internal/grants"
 	"example.com/dispatch/pkg/dispatch"
 	"example.com/dispatch/pkg/dispatch/dynamo"
@@ -47,8 +48,8 @@ func TestGrants(t *testing.T) {
 		`{"tasks":[{"id":"g1","group":"g","uri":"https://example.com/"},{"id":"g2","group":"g","uri":"https://example.com/"}]}`,
 		`{"id":"g3","group":"g","uri":"https://example.com/"}`,
 		`{"id":"g2","group":"g","uri":"https://example.com/2","onConflict":"replace"}`,
-		file(t, "sqs.json"),
-		file(t, "eventbridge.json"),
+		functiontest.Example(t, "sqs.json"),
+		functiontest.Example(t, "eventbridge.json"),
 	} {
 		f.Do(t, event)
 	}

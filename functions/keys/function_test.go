@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -56,12 +55,9 @@ func newFunction(t *testing.T, text string, log io.Writer) *function {
 // ask changes the example of a request, and returns the response.
 func ask(t *testing.T, f lambda.Handler, change func(*request)) response {
 	t.Helper()
-	text, err := os.ReadFile("../../events/keys.json")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := functiontest.Example(t, "keys.json")
 	var r request
-	if err := json.Unmarshal(text, &r); err != nil {
+	if err := json.Unmarshal([]byte(text), &r); err != nil {
 		t.Fatal(err)
 	}
 	change(&r)

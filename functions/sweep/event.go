@@ -24,6 +24,9 @@ type event struct {
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-run-lambda-schedule.html
 const tick = "Scheduled Event"
 
+// backlog is how many tasks are due when a tick is divided: seven seconds' work of one run at 512 MB.
+const backlog = 10000
+
 // readEvent reads what anybody may have sent who may invoke the function. The error says what is wrong with the part that it
 // asks for.
 func readEvent(payload []byte) (e event, err error) {

@@ -5,19 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"example.com/dispatch/functions/internal/functiontest"
 	"example.com/dispatch/pkg/dispatch"
 	"example.com/dispatch/pkg/dispatch/storetest"
 )
 
 // An event is a tick, a part of one, or neither; what is no part, though it says so, is refused.
 func TestEvent(t *testing.T) {
-	tick := file(t, "tick.json")
+	tick := functiontest.Example(t, "tick.json")
 	for _, c := range []struct {
 		name, event string
 		fault       string // of the event; "" for none
@@ -29,7 +29,7 @@ func TestEvent(t *testing.T) {
 		{"nothing", ``, "", 0, 100},
 		{"null", `null`, "", 0, 100},
 		{"by hand", `{"why": "to see"}`, "", 0, 100},
-		{"a part", file(t, "part.json"), "", 0, 50},
+		{"a part", functiontest.Example(t, "part.json"), "", 0, 50},
 		{"the other part", `{"part":0,"of":2}`, "", 0, 50},
 		{"a part that says it is a tick", `{"detail-type":"Scheduled Event","part":0,"of":2}`, "", 0, 50},
 		{"a part without a lane", `{"part":3,"of":4}`, "", 0, 0},
@@ -77,15 +77,6 @@ func TestEvent(t *testing.T) {
 			})
 		})
 	}
-}
-
-func file(t *testing.T, name string) string {
-	t.Helper()
-	text, err := os.ReadFile("../../events/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
 }
 
 // put100 stores a hundred tasks that are due.

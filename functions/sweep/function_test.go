@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"log/slog"
-	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -39,10 +38,7 @@ func (h *hinted) add(t *testing.T, i functiontest.Invocation) {
 }
 
 func TestInvoke(t *testing.T) {
-	tick, err := os.ReadFile("../../events/tick.json")
-	if err != nil {
-		t.Fatal(err)
-	}
+	tick := functiontest.Example(t, "tick.json")
 	for _, c := range []struct {
 		name      string
 		event     string // a tick unless set
@@ -79,7 +75,7 @@ func TestInvoke(t *testing.T) {
 			var metrics bytes.Buffer
 			handler.(*function).metrics = &metrics
 
-			a := functiontest.Invoke(t, handler, cmp.Or(c.event, string(tick)))
+			a := functiontest.Invoke(t, handler, cmp.Or(c.event, tick))
 			if a.ErrorType != c.errorType {
 				t.Errorf("answer %+v, want error %q", a, c.errorType)
 			}

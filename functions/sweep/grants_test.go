@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"example.com/dispatch/functions/internal/functiontest"
 	"example.com/dispatch/functions/internal/grants"
 	"example.com/dispatch/functions/internal/wiring"
 	"example.com/dispatch/pkg/dispatch"
@@ -50,10 +50,7 @@ func TestGrants(t *testing.T) {
 	if r := store.Claim(t.Context(), []string{"lapsed"}, dispatch.Lease{Token: "lost", At: then, Left: time.Hour})[0]; r.Err != nil {
 		t.Fatal(r.Err)
 	}
-	tick, err := os.ReadFile("../../events/tick.json")
-	if err != nil {
-		t.Fatal(err)
-	}
+	tick := functiontest.Example(t, "tick.json")
 	hour := time.Now().Truncate(time.Hour) // the minute in which paused queues are looked at
 	for _, now := range []func() time.Time{time.Now, func() time.Time { return hour }} {
 		f := grants.New(t, stack, "SweepFunction", &grants.Services{}, server.Endpoint(t), func(e wiring.Environment, log *slog.Logger) (lambda.Handler, error) {
@@ -65,7 +62,7 @@ func TestGrants(t *testing.T) {
 			return handler, err
 		})
 		f.Do(t, "{}")
-		f.Do(t, string(tick))
+		f.Do(t, tick)
 		f.Check(t, grants.Logs("SweepLogs"), grants.VPC())
 	}
 }

@@ -16,7 +16,6 @@ import (
 const (
 	parallel    = 64               // invokes side by side
 	reading     = 8                // connections to the store
-	backlog     = 10000            // tasks due, from which a tick is divided: seven seconds' work of one run at 512 MB
 	settingsAge = 10 * time.Second // how late a sweep may learn of a new lane: sooner than tasks are put into it
 	gcPercent   = 400              // a sweep keeps some MB at most, and a tenth of its CPU time went into collecting
 )
@@ -35,7 +34,6 @@ func build(e wiring.Environment, log *slog.Logger) (lambda.Handler, error) {
 	return &function{stack: e.Stack, metrics: os.Stdout, verb: &dispatch.Sweep{
 		Store: store, Settings: dispatch.CachedSettings(store, time.Now, settingsAge), Invoke: functions.Handle,
 		Precision: e.Precision, TasksPerHandle: e.TasksPerHandle, Limit: e.SweepLimit, Parallel: parallel,
-		Parts: e.SweepParts, Backlog: backlog, InvokePart: functions.Part,
-		Now: time.Now, Log: log,
+		Parts: e.SweepParts, Backlog: backlog, InvokePart: functions.Part, Now: time.Now, Log: log,
 	}}, nil
 }

@@ -35,11 +35,15 @@ var ErrCredentials = errors.New("no AWS credentials")
 // New returns a client of the service: "lambda", "secretsmanager", "states", "events". It uses the configuration's
 // region, endpoint, credentials and HTTP client.
 func New(config aws.Config, service string) *Client {
-	endpoint := "https://" + service + "." + config.Region + "." + suffix(config.Region)
+	return &Client{config: config, service: service, endpoint: Endpoint(config, service), signer: v4.NewSigner()}
+}
+
+// Endpoint returns where a client calls the service: the configuration's endpoint, else AWS's in its region.
+func Endpoint(config aws.Config, service string) string {
 	if config.BaseEndpoint != nil {
-		endpoint = strings.TrimRight(*config.BaseEndpoint, "/")
+		return strings.TrimRight(*config.BaseEndpoint, "/")
 	}
-	return &Client{config: config, service: service, endpoint: endpoint, signer: v4.NewSigner()}
+	return "https://" + service + "." + config.Region + "." + suffix(config.Region)
 }
 
 // suffix is what the names of a region's endpoints end with. The isolated regions' are not known here: give

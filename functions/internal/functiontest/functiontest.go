@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 
@@ -39,6 +40,16 @@ func (v Variables) Read(t testing.TB) wiring.Environment {
 		t.Fatal(err)
 	}
 	return e
+}
+
+// Example returns one of the events in events/, such as "tick.json", to a test in the folder of a function.
+func Example(t testing.TB, name string) string {
+	t.Helper()
+	text, err := os.ReadFile("../../events/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 // Answer is what Lambda sees of an invocation: a payload, or an error's type and message.

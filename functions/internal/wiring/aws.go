@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"example.com/dispatch/internal/http1"
+	"example.com/dispatch/internal/signed"
 	"example.com/dispatch/pkg/dispatch/dynamo"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -67,13 +68,9 @@ func (e Environment) Invokes(connections int) aws.Config {
 	return c
 }
 
-// proxied reports whether a service is reached through a proxy, which the environment names.
+// proxied reports whether Lambda is reached through a proxy, which the environment names.
 func proxied(c aws.Config) bool {
-	endpoint := "https://lambda." + c.Region + ".amazonaws.com"
-	if c.BaseEndpoint != nil {
-		endpoint = *c.BaseEndpoint
-	}
-	to, err := url.Parse(endpoint)
+	to, err := url.Parse(signed.Endpoint(c, "lambda"))
 	if err != nil {
 		return false
 	}
