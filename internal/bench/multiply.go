@@ -52,7 +52,7 @@ func multiply(ctx context.Context, path string, n int, from time.Time) (err erro
 	}
 	// An index of random times is made faster from all rows than row by row.
 	for _, statement := range []string{
-		"CREATE TEMP TABLE template AS SELECT * FROM tasks WHERE lane IS NOT NULL AND lease IS NULL LIMIT 1",
+		"CREATE TEMP TABLE template AS SELECT * FROM tasks WHERE lane IS NOT NULL AND id NOT IN (SELECT id FROM leases) LIMIT 1",
 		"DROP INDEX lanes",
 		fmt.Sprintf(`WITH RECURSIVE c (n) AS (SELECT %d UNION ALL SELECT n+1 FROM c WHERE n<%d)
 			INSERT INTO tasks (%s) SELECT %s 

@@ -27,8 +27,14 @@ func (c *checker) settled(t *task, before table.Row) {
 		t.promise("failure")
 	}
 	if state(t.row) == dispatch.Scheduled && len(l.calls) > 0 {
-		// A call that was not admitted is put back by a second, whatever its expiry, which it then meets.
-		if expire := number(t.row, "expireAt"); expire != 0 && number(t.row, "dueAt") > expire+time.Second.Milliseconds() {
+		expire := number(t.row, "expireAt")
+		late := expire
+		if len(document(t.row).Targets) > 1 {
+			// A call that was not admitted is put back by a second, whatever its expiry, which it then meets: it may be
+			// over already if another target's took long.
+			late = max(expire, l.tried.Add(l.by.place.skew).UnixMilli()) + time.Second.Milliseconds()
+		}
+		if expire != 0 && number(t.row, "dueAt") > late {
 			c.broken("%s is to be tried again after its expiry", t.id)
 		}
 		c.paced(t, l.calls[len(l.calls)-1])

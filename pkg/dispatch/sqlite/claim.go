@@ -9,15 +9,6 @@ import (
 	"example.com/dispatch/pkg/dispatch"
 )
 
-// Both follow a read in the same transaction, within which nobody else writes. RETURNING would save the read, but
-// builds a table of its own each time: twice the work. Where a statement of several rows may abort, and any that calls a
-// function may, SQLite first copies each page that it writes, to undo the statement alone, and more than 64 KB of them to
-// a file. Here an error undoes the whole transaction: so it is OR FAIL, and the room comes ready.
-const (
-	claimTask  = `UPDATE tasks SET lease=?, until=?, generation=?, lapses=?, room=zeroblob(?) WHERE rowid=?`
-	claimTasks = `UPDATE OR FAIL tasks SET lease=?, until=timeout+?, generation=generation+1, room=? WHERE rowid IN `
-)
-
 // Claim implements [dispatch.Store].
 func (s *Store) Claim(ctx context.Context, ids []string, l dispatch.Lease) []dispatch.Result {
 	kept := slices.Clone(ids) // the caller may have gone when the writer comes to them
@@ -35,7 +26,7 @@ func (s *Store) claim(c *session, ids []string, l dispatch.Lease, results []disp
 	if err != nil {
 		return err
 	}
-	free := map[int64][]driver.Value{} // their rowids, by the room they are to have
+	var free []driver.Value // their rowids
 	for i, id := range ids {
 		f := all[id]
 		if f == nil {
@@ -55,40 +46,34 @@ func (s *Store) claim(c *session, ids []string, l dispatch.Lease, results []disp
 		case t.Lease != "":
 			t.Lapses++
 			lease(t, l)
-			_, err = c.exec(claimTask, t.Lease, dispatch.Millis(t.Until), t.Generation, int64(t.Lapses), room(*t, f.progress), f.rowid)
+			err = c.putLease(*t)
 		default:
 			lease(t, l)
-			r := room(*t, f.progress)
-			free[r] = append(free[r], f.rowid)
+			free = append(free, f.rowid)
 		}
 		if err != nil {
 			return err
 		}
 		results[i].Task = *t
 	}
-	for room, rowids := range free {
-		if err := claimFree(c, rowids, room, l); err != nil {
-			return err
-		}
-	}
-	return nil
+	return claimFree(c, free, l)
 }
 
-// claimFree writes what lease did to tasks that had no lease, and are all to have the same room.
-func claimFree(c *session, rowids []driver.Value, room int64, l dispatch.Lease) error {
+// claimFree writes what lease did to tasks that had no lease. It follows a read in the same transaction, within which
+// nobody else writes. Where a statement of several rows may abort, and any that calls a function may, SQLite first copies
+// each page that it writes, to undo the statement alone. Here an error undoes the whole transaction: so it is OR FAIL.
+func claimFree(c *session, rowids []driver.Value, l dispatch.Lease) error {
 	from := dispatch.Millis(l.At) + dispatch.LeaseMargin.Milliseconds()
-	for len(rowids) > 0 {
-		n := width(len(rowids))
-		changed, err := c.exec(claimTasks+list(n), append([]driver.Value{l.Token, from, make([]byte, room)}, rowids[:n]...)...)
-		if err == nil && changed != int64(n) {
-			err = fmt.Errorf("of %d rows just read, %d were written", n, changed)
-		}
-		if err != nil {
-			return err
-		}
-		rowids = rowids[n:]
+	claimed := int64(0)
+	err := together(rowids, func(rowids []driver.Value) error {
+		changed, err := c.exec(leaseAt+tasksAt(len(rowids)), append([]driver.Value{l.Token, from}, rowids...)...)
+		claimed += changed
+		return err
+	})
+	if err == nil && claimed != int64(len(rowids)) {
+		err = fmt.Errorf("of %d tasks just read, %d were claimed", len(rowids), claimed)
 	}
-	return nil
+	return err
 }
 
 func lease(t *dispatch.Task, l dispatch.Lease) {

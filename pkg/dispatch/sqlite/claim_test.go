@@ -58,9 +58,9 @@ func TestClaimedTogether(t *testing.T) {
 }
 
 func TestWidth(t *testing.T) {
-	for rows, want := range map[int]int{1: 1, 2: 2, 3: 2, 63: 32, 64: 64, 500: 64} {
+	for rows, want := range map[int]int{1: 1, 2: 2, 3: 4, 33: 64, 64: 64} {
 		if got := width(rows); got != want {
-			t.Errorf("of %d rows the next statement takes %d, want %d", rows, got, want)
+			t.Errorf("%d rows take a statement of %d, want %d", rows, got, want)
 		}
 	}
 }

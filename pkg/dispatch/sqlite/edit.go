@@ -9,11 +9,10 @@ import (
 	"example.com/dispatch/pkg/dispatch"
 )
 
-// editTask has the lease among its conditions: a settle changes neither the generation nor, before another
-// attempt, the state. A task's place in its group is not among what it writes: others may have joined behind it.
+// A task's place in its group is not among what it writes: others may have joined behind it.
 const editTask = `UPDATE tasks SET id=?, state=?, reason=?, queue=?, run=?, ended_at=?, hash=?, timeout=?, expire_at=?,
-	due_at=?, lane=?, turn_lane=?, lease=?, until=?, generation=?, progress=?, lapses=?, ttl=?, version=?, doc=?,
-	flag=?, identifier=?, tenant=? WHERE id=? AND generation=? AND state=? AND lease IS ?`
+	due_at=?, lane=?, turn_lane=?, generation=?, progress=?, lapses=?, ttl=?, version=?, doc=?,
+	flag=?, identifier=?, tenant=? WHERE id=?`
 
 // Edit implements [dispatch.Store].
 func (s *Store) Edit(ctx context.Context, id string, edit func(*dispatch.Task) error) (dispatch.Task, dispatch.Hint, error) {
@@ -61,19 +60,21 @@ func (p put) replace(c *session, before dispatch.Task) (t dispatch.Task, next di
 			return t, next, false, err
 		}
 	}
-	if before.Lease != "" { // it is over, but whoever has it may have recorded something: that changes the progress alone
-		now, _, err := get(c, t.ID)
-		if err != nil || !reflect.DeepEqual(now.Progress, before.Progress) {
-			return t, next, false, err
-		}
+	// A settle before another attempt changes nothing of this but the lease, which it ends; and a record by whoever has a
+	// lease that is over, the progress alone.
+	now, there, err := get(c, t.ID)
+	if err != nil || !there || now.Generation != before.Generation || now.State != before.State || now.Lease != before.Lease ||
+		now.Lease != "" && !reflect.DeepEqual(now.Progress, before.Progress) {
+		return t, next, false, err
 	}
-	values := append(p.row[:len(p.row)-places:len(p.row)-places], t.ID, before.Generation, string(before.State), text(before.Lease))
-	changed, err := c.exec(editTask, values...)
-	if err != nil || changed == 0 {
+	if _, err = c.exec(editTask, append(p.row[:len(p.row)-places:len(p.row)-places], t.ID)...); err == nil && now.Lease != "" {
+		_, err = c.exec(dropLease, t.ID)
+	}
+	if err != nil {
 		return t, next, false, err
 	}
 	if t.Group == "" {
-		t, err = taskOf(p.row)
+		t, err = p.stored()
 		return t, next, true, err
 	}
 	if joins {

@@ -3,28 +3,33 @@ package sqlite
 import (
 	"context"
 	"database/sql/driver"
+	"math/bits"
 	"strings"
 
 	"example.com/dispatch/pkg/dispatch"
 )
 
 const (
-	rowOf  = `SELECT +rowid a, ` + values + ` FROM tasks WHERE id=?`
-	rowsAt = `SELECT +rowid a, ` + values + ` FROM tasks WHERE rowid IN `
+	rowOf = rows + withLeases + ` WHERE t.id=?`
+	rows  = `SELECT +t.rowid a, ` + values + ` FROM `
 )
+
+// tasksAt returns the tasks at n rowids, for a FROM. For a list (IN) SQLite makes a table of its own, which takes as long as
+// reading eight rows.
+func tasksAt(n int) string {
+	return `(VALUES (?)` + strings.Repeat(`,(?)`, n-1) + `) v CROSS JOIN tasks t ON t.rowid=v.column1`
+}
 
 // found is a task as a claim finds it.
 type found struct {
-	task     dispatch.Task
-	rowid    int64 // where its row is; 0 if there is none
-	progress int   // bytes that its progress takes
+	task  dispatch.Task
+	rowid int64 // where its row is; 0 if there is none
 }
 
 func foundIn(v []driver.Value) (*found, error) {
 	t, err := taskOf(v[1:])
 	rowid, _ := v[0].(int64)
-	progress, _ := v[1+progressAt].([]byte)
-	return &found{t, rowid, len(progress)}, err
+	return &found{t, rowid}, err
 }
 
 // find reads a task, wherever it is.
@@ -48,28 +53,30 @@ func (s *Store) findTogether(c *session, ids []string) (map[string]*found, error
 		all[f.task.ID] = f
 		return true, err
 	}
-	for rowids := s.rowids.recallAll(ids); len(rowids) > 0; {
-		n := width(len(rowids))
-		if err := c.query(context.Background(), rowsAt+list(n), read, rowids[:n]...); err != nil {
-			return nil, err
-		}
-		rowids = rowids[n:]
-	}
-	return all, nil
+	err := together(s.rowids.recallAll(ids), func(rowids []driver.Value) error {
+		return c.query(context.Background(), rows+tasksAt(len(rowids))+withLease, read, rowids...)
+	})
+	return all, err
 }
 
 // widest is how many rows one statement reads or claims at most: it takes half the time that as many statements of one
 // row take, and more rows save no more.
 const widest = 64
 
-// width returns how many of so many rows the next statement takes, a power of two: there are few statements to prepare.
-func width(rows int) int {
-	n := widest
-	for n > rows {
-		n /= 2
+// together hands out rowids, as many as one statement takes: a power of two, so that there are few statements to prepare.
+// Those that make up for what is missing are NULL, and of no row.
+func together(rowids []driver.Value, do func(rowids []driver.Value) error) error {
+	for len(rowids) > 0 {
+		some := min(widest, len(rowids))
+		wide := make([]driver.Value, width(some))
+		copy(wide, rowids[:some])
+		if err := do(wide); err != nil {
+			return err
+		}
+		rowids = rowids[some:]
 	}
-	return n
+	return nil
 }
 
-// list returns a list of n parameters.
-func list(n int) string { return "(?" + strings.Repeat(",?", n-1) + ")" }
+// width returns the least power of two from n on.
+func width(n int) int { return 1 << bits.Len(uint(n-1)) }

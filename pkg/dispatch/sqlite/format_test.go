@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"slices"
@@ -12,9 +13,14 @@ import (
 )
 
 // Each file in testdata was written when its format was the newest: one task of each kind that there was, and a
-// document. format1 is that of the first version that was given away; format2 has a group of two besides.
+// document. format1 is that of the first version that was given away; format2 has a group of two besides; format4 a
+// tenant's task and one that is leased after a lapse, and was the last in which leases were columns of the tasks.
 func TestFilesOfOlderFormatsGoOn(t *testing.T) {
-	for format, live := range map[string][]string{"format1": {"scheduled", "leased", "later"}, "format2": {"first", "scheduled", "leased", "later"}} {
+	for format, live := range map[string][]string{
+		"format1": {"scheduled", "leased", "later"},
+		"format2": {"first", "scheduled", "leased", "later"},
+		"format4": {"first", "scheduled", "leased", "lapsed", "later"},
+	} {
 		t.Run(format, func(t *testing.T) {
 			old, err := os.ReadFile("testdata/" + format + ".sqlite")
 			if err != nil {
@@ -29,6 +35,37 @@ func TestFilesOfOlderFormatsGoOn(t *testing.T) {
 	}
 }
 
+// A server of an older format could not settle any more what it has claimed, and all that would be sent again.
+func TestAnOlderFileIsLeftToItsServer(t *testing.T) {
+	old, err := os.ReadFile("testdata/format4.sqlite")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := file(t)
+	if err := os.WriteFile(path, old, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	lock, err := sqlite.TryLock(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sqlite.Open(t.Context(), path); !errors.Is(err, sqlite.ErrLocked) {
+		t.Errorf("opened beside a server: %v", err)
+	}
+	if is, err := os.ReadFile(path); err != nil || !bytes.Equal(is, old) {
+		t.Errorf("the file was written to, %v", err)
+	}
+	s, err := lock.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	open(t, path) // it is of the newest format now
+	if err := lock.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func oldFileGoesOn(t *testing.T, path string, live []string) {
 	for range 2 { // the second time it is of this format
 		s := open(t, path)
@@ -37,6 +74,15 @@ func oldFileGoesOn(t *testing.T, path string, live []string) {
 			r := s.Get(t.Context(), []string{id})[0]
 			if r.Err != nil || r.Task.State != want || string(r.Task.Doc) != string(task(id, start).Doc) || r.Task.Group != "" || r.Task.Flag || r.Task.Identifier != "" {
 				t.Errorf("%s: %+v, %v", id, r.Task, r.Err)
+			}
+		}
+		for _, r := range s.Get(t.Context(), []string{"leased", "lapsed"}) {
+			switch until := start.Add(time.Minute); {
+			case r.Err == nil && r.Task.ID == "leased" && r.Task.Lease == "token" && r.Task.Until.Equal(until) && r.Task.Generation == dispatch.Millis(start)+1 && r.Task.Lapses == 0:
+			case r.Err == nil && r.Task.ID == "lapsed" && r.Task.Lease == "holder's" && r.Task.Generation == dispatch.Millis(start)+2 && r.Task.Lapses == 1:
+			case !slices.Contains(live, "lapsed") && errors.Is(r.Err, dispatch.ErrNotFound):
+			default:
+				t.Errorf("%+v, %v", r.Task, r.Err)
 			}
 		}
 		if d, err := s.Load(t.Context(), "settings"); err != nil || d.Version != 1 {

@@ -29,7 +29,7 @@ type step struct {
 }
 
 const (
-	listRows = `SELECT +rowid a, ` + values + ` FROM tasks WHERE `
+	listRows = rows + withLeases + ` WHERE `
 	matching = ` AND (?='' OR queue=?) AND (?='' OR tenant=?) AND (?='' OR state=?) `
 )
 
@@ -50,17 +50,17 @@ func listings(f dispatch.Filter) (parts []listing) {
 	case len(f.Identifiers) > 0:
 		for _, id := range slices.Compact(slices.Sorted(slices.Values(f.Identifiers))) {
 			parts = append(parts, listing{[]step{
-				{listRows + `identifier=? AND rowid>?` + matching + `ORDER BY rowid LIMIT ?`, func(l listed) []driver.Value { return []driver.Value{id, l.rowid} }},
+				{listRows + `identifier=? AND t.rowid>?` + matching + `ORDER BY t.rowid LIMIT ?`, func(l listed) []driver.Value { return []driver.Value{id, l.rowid} }},
 			}, listed{rowid: math.MinInt64}})
 		}
 	case f.Identified:
 		parts = append(parts, listing{[]step{
-			{listRows + `identifier=? AND rowid>?` + matching + `ORDER BY rowid LIMIT ?`, func(l listed) []driver.Value { return []driver.Value{l.identifier, l.rowid} }},
-			{listRows + `identifier>?` + matching + `ORDER BY identifier, rowid LIMIT ?`, func(l listed) []driver.Value { return []driver.Value{l.identifier} }},
+			{listRows + `identifier=? AND t.rowid>?` + matching + `ORDER BY t.rowid LIMIT ?`, func(l listed) []driver.Value { return []driver.Value{l.identifier, l.rowid} }},
+			{listRows + `identifier>?` + matching + `ORDER BY identifier, t.rowid LIMIT ?`, func(l listed) []driver.Value { return []driver.Value{l.identifier} }},
 		}, listed{rowid: math.MinInt64}})
 	default:
 		parts = append(parts, listing{[]step{
-			{listRows + `rowid>?` + matching + `ORDER BY rowid LIMIT ?`, func(l listed) []driver.Value { return []driver.Value{l.rowid} }},
+			{listRows + `t.rowid>?` + matching + `ORDER BY t.rowid LIMIT ?`, func(l listed) []driver.Value { return []driver.Value{l.rowid} }},
 		}, listed{rowid: math.MinInt64}})
 	}
 	return parts
@@ -71,13 +71,13 @@ func laneListing(lane string, newest bool) listing {
 	after := func(l listed) []driver.Value { return []driver.Value{lane, l.at} }
 	if newest {
 		return listing{[]step{
-			{listRows + `lane=? AND due_at=? AND id<?` + matching + `ORDER BY id DESC LIMIT ?`, then},
-			{listRows + `lane=? AND due_at<?` + matching + `ORDER BY due_at DESC, id DESC LIMIT ?`, after},
+			{listRows + `lane=? AND due_at=? AND t.id<?` + matching + `ORDER BY t.id DESC LIMIT ?`, then},
+			{listRows + `lane=? AND due_at<?` + matching + `ORDER BY due_at DESC, t.id DESC LIMIT ?`, after},
 		}, listed{at: math.MaxInt64}}
 	}
 	return listing{[]step{
-		{listRows + `lane=? AND due_at=? AND id>?` + matching + `ORDER BY id LIMIT ?`, then},
-		{listRows + `lane=? AND due_at>?` + matching + `ORDER BY due_at, id LIMIT ?`, after},
+		{listRows + `lane=? AND due_at=? AND t.id>?` + matching + `ORDER BY t.id LIMIT ?`, then},
+		{listRows + `lane=? AND due_at>?` + matching + `ORDER BY due_at, t.id LIMIT ?`, after},
 	}, listed{at: math.MinInt64}}
 }
 

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -14,6 +15,7 @@ type Lock struct {
 	// Left says that the last one to hold the lock ended without Settled: its leases may still be there.
 	Left bool
 
+	path string // of the store's file
 	file *os.File
 }
 
@@ -27,7 +29,7 @@ func TryLock(path string) (*Lock, error) {
 	if err == nil {
 		if err = lockFile(f); err == nil {
 			var l *Lock
-			if l, err = mark(f); err == nil {
+			if l, err = mark(path, f); err == nil {
 				return l, nil
 			}
 		}
@@ -37,7 +39,7 @@ func TryLock(path string) (*Lock, error) {
 }
 
 // mark notes in the lock that its holder may leave leases.
-func mark(f *os.File) (*Lock, error) {
+func mark(path string, f *os.File) (*Lock, error) {
 	before, err := f.Stat()
 	if err != nil {
 		return nil, err
@@ -45,7 +47,23 @@ func mark(f *os.File) (*Lock, error) {
 	if _, err := f.WriteAt([]byte("serving\n"), 0); err != nil {
 		return nil, err
 	}
-	return &Lock{Left: before.Size() > 0, file: f}, f.Sync()
+	return &Lock{Left: before.Size() > 0, path: path, file: f}, f.Sync()
+}
+
+// Open opens the store whose file is locked, as the function Open does. Only whoever has the lock may bring a file to a
+// newer format: a server of an older one could not settle any more what it has claimed.
+func (l *Lock) Open(ctx context.Context) (*Store, error) { return open(ctx, l.path, true) }
+
+// unserved takes the lock for a moment: until it is released no server has the file, or begins to.
+func unserved(path string) (release func() error, err error) {
+	f, err := os.OpenFile(path+"-lock", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := lockFile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f.Close, nil
 }
 
 // Settled notes that no lease is left, so that the next holder need not look for any.

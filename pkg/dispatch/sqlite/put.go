@@ -12,12 +12,11 @@ import (
 )
 
 // A row past its TTL is overwritten whole.
-const putTask = `INSERT INTO tasks (` + columns + `, room) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,zeroblob(?))
+const putTask = `INSERT INTO tasks (` + columns + `, old_until, room) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,0,zeroblob(?))
 	ON CONFLICT (id) DO UPDATE SET state=excluded.state, reason=excluded.reason, queue=excluded.queue,
 	run=excluded.run, ended_at=excluded.ended_at, hash=excluded.hash, timeout=excluded.timeout,
 	expire_at=excluded.expire_at, due_at=excluded.due_at, lane=excluded.lane,
-	turn_lane=excluded.turn_lane, lease=excluded.lease,
-	until=excluded.until, generation=excluded.generation, progress=excluded.progress, lapses=excluded.lapses,
+	turn_lane=excluded.turn_lane, generation=excluded.generation, progress=excluded.progress, lapses=excluded.lapses,
 	ttl=excluded.ttl, version=excluded.version, doc=excluded.doc, flag=excluded.flag,
 	identifier=excluded.identifier, tenant=excluded.tenant, group_name=excluded.group_name, prev=excluded.prev, next=excluded.next
 	WHERE tasks.ttl>0 AND tasks.ttl<=?`
@@ -83,6 +82,15 @@ func (p put) write(c *session, now time.Time) (dispatch.Result, error) {
 	}
 }
 
+// stored returns the task as a read would.
+func (p put) stored() (dispatch.Task, error) {
+	t, err := taskOf(append(p.row[:len(p.row):len(p.row)], nil, nil))
+	if p.task.Lease != "" {
+		t.Lease, t.Until, t.Generation = p.task.Lease, dispatch.FromMillis(dispatch.Millis(p.task.Until)), p.task.Generation
+	}
+	return t, err
+}
+
 // progress returns how many bytes the progress takes.
 func (p put) progress() int {
 	b, _ := p.row[progressAt].([]byte)
@@ -107,12 +115,21 @@ func (p put) join(c *session, now time.Time) (dispatch.Result, error) {
 
 // insert writes the row if there is none, or one past its TTL; else it looks whose is there.
 func (p put) insert(c *session, now time.Time) (r dispatch.Result, inserted bool, err error) {
+	before := c.inserted
 	changed, err := c.exec(putTask, append(p.row, room(p.task, p.progress()), now.Unix())...)
 	if err != nil {
 		return r, false, err
 	}
 	if changed == 1 {
-		r.Task, err = taskOf(p.row)
+		switch {
+		case p.task.Lease != "":
+			err = c.putLease(p.task)
+		case c.inserted == before: // it took the place of another, which may have a lease
+			_, err = c.exec(dropLease, p.task.ID)
+		}
+		if err == nil {
+			r.Task, err = p.stored()
+		}
 		return r, true, err
 	}
 	there, _, err := get(c, p.task.ID)

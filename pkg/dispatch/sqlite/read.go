@@ -11,7 +11,7 @@ import (
 	"example.com/dispatch/pkg/dispatch"
 )
 
-const getTask = `SELECT ` + values + ` FROM tasks WHERE id=?`
+const getTask = `SELECT ` + values + ` FROM ` + withLeases + ` WHERE t.id=?`
 
 // Get implements [dispatch.Store].
 func (s *Store) Get(ctx context.Context, ids []string) []dispatch.Result {

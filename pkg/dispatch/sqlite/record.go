@@ -7,7 +7,7 @@ import (
 	"example.com/dispatch/pkg/dispatch"
 )
 
-const recordTask = `UPDATE tasks SET progress=? WHERE id=? AND lease=? AND generation=?`
+const recordTask = `UPDATE tasks SET progress=? WHERE id=? AND ` + leased
 
 // Record implements [dispatch.Store].
 func (s *Store) Record(ctx context.Context, t dispatch.Task) error {

@@ -3,9 +3,9 @@ package sqlite
 import "example.com/dispatch/pkg/dispatch"
 
 // A row that changes its size is moved about within its page, which costs more than writing it. So every row has
-// some room, a column of zeros, that makes up for what claims and settles change: each time the row takes as many
-// bytes as before, and SQLite writes it in its place. What changes and the room make up firstRoom bytes, enough for the
-// claim and the outcome of a first attempt, or as many steps more as it takes.
+// some room, a column of zeros, that makes up for what settles change: each time the row takes as many bytes as
+// before, and SQLite writes it in its place. What changes and the room make up firstRoom bytes, enough for the
+// outcome of a first attempt, or as many steps more as it takes.
 const (
 	firstRoom = 72
 	roomStep  = longText - 2 // no room is as long as a longText
@@ -14,12 +14,12 @@ const (
 // room returns how much of it a row is to have, in bytes, whose progress takes so many.
 func room(t dispatch.Task, progress int) int64 {
 	used := 0
-	for _, n := range []int{len(t.State), len(t.Reason), len(t.Lane), len(t.Lease), len(t.Identifier), progress} {
+	for _, n := range []int{len(t.State), len(t.Reason), len(t.Lane), len(t.Identifier), progress} {
 		if used += n; n >= longText {
 			used++
 		}
 	}
-	for _, n := range []int64{dispatch.Millis(t.EndedAt), dispatch.Millis(t.DueAt), dispatch.Millis(t.Until), int64(t.Lapses), seconds(t.TTL)} {
+	for _, n := range []int64{dispatch.Millis(t.EndedAt), dispatch.Millis(t.DueAt), int64(t.Lapses), seconds(t.TTL)} {
 		used += integerSize(n)
 	}
 	whole := firstRoom

@@ -9,24 +9,25 @@ import (
 	"example.com/dispatch/pkg/dispatch"
 )
 
-// columns are those of the table tasks in the order in which fields returns a task's and taskOf reads them. The last
-// ones, places of them, are a task's place in its group. values are the same for a SELECT, with a letter for a name and
-// no declared type: the driver copies both of every column for each query, which took longer than reading a row.
+// columns are those of the table tasks in the order in which fields returns a task's. The last ones, places of them,
+// are a task's place in its group. values are what taskOf reads: the same, with what a lease counts in place of the task's
+// own, and the lease. They have a letter for a name and no declared type: the driver copies both of every column for each
+// query, which took longer than reading a row.
 const (
-	columns = `id, state, reason, queue, run, ended_at, hash, timeout, expire_at, due_at, lane, turn_lane, lease, until,
+	columns = `id, state, reason, queue, run, ended_at, hash, timeout, expire_at, due_at, lane, turn_lane,
 	generation, progress, lapses, ttl, version, doc, flag, identifier, tenant,
 	group_name, prev, next`
-	values = `+id a, +state a, +reason a, +queue a, +run a, +ended_at a, +hash a, +timeout a, +expire_at a, +due_at a, +lane a,
-	+turn_lane a, +lease a, +until a, +generation a, +progress a, +lapses a, +ttl a, +version a, +doc a, +flag a,
-	+identifier a, +tenant a, +group_name a, +prev a, +next a`
+	values = `+t.id a, +state a, +reason a, +queue a, +run a, +ended_at a, +hash a, +timeout a, +expire_at a, +due_at a, +lane a,
+	+turn_lane a, coalesce(l.generation, t.generation) a, +progress a, coalesce(l.lapses, t.lapses) a, +ttl a, +version a, +doc a, +flag a,
+	+identifier a, +tenant a, +group_name a, +prev a, +next a, +l.token a, +l.until a`
 	places     = 3
-	progressAt = 15 // the progress among them
+	progressAt = 13 // the progress among them
 )
 
 // fixed is what a row takes besides its long fields: the names of its attributes and its numbers, roughly.
 const fixed = 512
 
-// fields returns a task's row; ErrTooLarge where that is over MaxRow.
+// fields returns a task's row, without its lease; ErrTooLarge where that is over MaxRow.
 func fields(t dispatch.Task) ([]driver.Value, error) {
 	progress, err := dispatch.EncodeProgress(t.Progress)
 	if err != nil {
@@ -38,8 +39,8 @@ func fields(t dispatch.Task) ([]driver.Value, error) {
 	lane, turnLane := lanes(t)
 	return []driver.Value{
 		t.ID, string(t.State), t.Reason, t.Queue, int64(t.Run), dispatch.Millis(t.EndedAt), blob(t.Hash),
-		t.Timeout.Milliseconds(), dispatch.Millis(t.ExpireAt), dispatch.Millis(t.DueAt), lane, turnLane, text(t.Lease),
-		dispatch.Millis(t.Until), t.Generation, blob(progress), int64(t.Lapses), seconds(t.TTL), int64(t.Version), blob(t.Doc),
+		t.Timeout.Milliseconds(), dispatch.Millis(t.ExpireAt), dispatch.Millis(t.DueAt), lane, turnLane,
+		unleased(t), blob(progress), int64(t.Lapses), seconds(t.TTL), int64(t.Version), blob(t.Doc),
 		flag(t.Flag), text(t.Identifier), text(t.Tenant), text(t.Group), text(t.Prev), text(t.Next),
 	}, nil
 }
@@ -58,17 +59,18 @@ func size(t dispatch.Task, progress []byte) int {
 		len(t.Identifier) + len(t.Tenant) + len(t.Group)
 }
 
-// taskOf is the inverse of fields.
+// taskOf returns the task of what a query for values found.
 func taskOf(v []driver.Value) (dispatch.Task, error) {
 	r := row{values: v}
 	t := dispatch.Task{
 		ID: r.text(), State: dispatch.State(r.text()), Reason: r.text(), Queue: r.text(), Run: int(r.number()),
 		EndedAt: r.time(), Hash: r.bytes(), Timeout: time.Duration(r.number()) * time.Millisecond,
-		ExpireAt: r.time(), DueAt: r.time(), Lane: cmp.Or(r.text(), r.text()), Lease: r.text(), Until: r.time(), Generation: r.number(),
+		ExpireAt: r.time(), DueAt: r.time(), Lane: cmp.Or(r.text(), r.text()), Generation: r.number(),
 	}
 	progress := r.bytes()
 	t.Lapses, t.TTL, t.Version, t.Doc = int(r.number()), dispatch.FromMillis(r.number()*1000), int(r.number()), r.bytes()
 	t.Flag, t.Identifier, t.Tenant, t.Group, t.Prev, t.Next = r.number() != 0, r.text(), r.text(), r.text(), r.text(), r.text()
+	t.Lease, t.Until = r.text(), r.time()
 	var err error
 	if t.Progress, err = dispatch.DecodeProgress(progress); err != nil {
 		return dispatch.Task{}, fmt.Errorf("reading task %q: %w", t.ID, err)

@@ -65,15 +65,52 @@ func migrations() []string {
 		ALTER TABLE tasks ADD COLUMN room BLOB;`,
 
 		`ALTER TABLE tasks ADD COLUMN tenant TEXT;`,
+
+		// Leases lie beside the tasks, whose own generation is that before they were claimed. The columns that had them are
+		// nobody's any more: taking them out would write each row anew. Under other names they stop an older program that
+		// still runs from claiming.
+		`CREATE TABLE leases (
+			id TEXT PRIMARY KEY NOT NULL,
+			token TEXT NOT NULL,
+			until INTEGER NOT NULL,     -- ms
+			generation INTEGER NOT NULL,
+			lapses INTEGER NOT NULL
+		) WITHOUT ROWID;
+		CREATE TRIGGER deleted AFTER DELETE ON tasks BEGIN
+			DELETE FROM leases WHERE id=OLD.id;
+		END;
+		INSERT INTO leases SELECT id, lease, until, generation, lapses FROM tasks WHERE lease IS NOT NULL;
+		UPDATE tasks SET generation=generation-1, lease=NULL, until=0 WHERE id IN (SELECT id FROM leases);
+		ALTER TABLE tasks RENAME COLUMN lease TO old_lease;
+		ALTER TABLE tasks RENAME COLUMN until TO old_until;`,
 	}
 }
 
-// migrate brings the file up to date, step by step, in one transaction.
-func migrate(ctx context.Context, s *session) error {
+// bringUpToDate brings the file at path to the newest format, while no other server has it than, if it is locked, the
+// caller's.
+func bringUpToDate(ctx context.Context, s *session, path string, locked bool) (err error) {
+	release := func() error { return nil }
+	defer func() { err = errors.Join(err, release()) }()
+	return migrate(ctx, s, func() (err error) {
+		if locked {
+			return nil
+		}
+		r, err := unserved(path)
+		if err != nil {
+			return fmt.Errorf("the file is of an older format: start its server anew first: %w", err)
+		}
+		release = r
+		return nil
+	})
+}
+
+// migrate brings the file up to date, step by step, in one transaction. An older file with something in it is written to
+// only if mayWrite returns nil.
+func migrate(ctx context.Context, s *session, mayWrite func() error) error {
 	if err := retryBusy(ctx, func() error { return s.run("BEGIN IMMEDIATE") }); err != nil {
 		return err
 	}
-	if err := migrateSteps(s, migrations()); err != nil {
+	if err := migrateSteps(s, migrations(), mayWrite); err != nil {
 		return errors.Join(err, s.run("ROLLBACK"))
 	}
 	if err := s.run("COMMIT"); err != nil {
@@ -82,7 +119,7 @@ func migrate(ctx context.Context, s *session) error {
 	return nil
 }
 
-func migrateSteps(s *session, steps []string) error {
+func migrateSteps(s *session, steps []string, mayWrite func() error) error {
 	format, err := s.number("PRAGMA user_version")
 	if err != nil {
 		return err
@@ -102,6 +139,10 @@ func migrateSteps(s *session, steps []string) error {
 		return fmt.Errorf("%w: %d, and this program knows up to %d", ErrNewerFormat, format, len(steps))
 	case format == int64(len(steps)):
 		return nil
+	case things > 0:
+		if err := mayWrite(); err != nil {
+			return err
+		}
 	}
 	for i, step := range steps[format:] {
 		if err := s.run(step); err != nil {

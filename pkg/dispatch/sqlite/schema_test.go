@@ -98,7 +98,7 @@ func TestMigrationsGoForward(t *testing.T) {
 	s.Close()
 	next := append(migrations(), "ALTER TABLE tasks ADD COLUMN added TEXT NOT NULL DEFAULT 'new'")
 	raw(t, path, func(c *session) {
-		if err := migrateSteps(c, append(next, "CREATE broken")); err == nil {
+		if err := migrateSteps(c, append(next, "CREATE broken"), func() error { return nil }); err == nil {
 			t.Error("a broken step succeeded")
 		}
 	})
@@ -110,7 +110,7 @@ func TestMigrationsGoForward(t *testing.T) {
 	s.Close()
 	raw(t, path, func(c *session) {
 		for range 2 { // the second time there is nothing to do
-			if err := migrateSteps(c, next); err != nil {
+			if err := migrateSteps(c, next, func() error { return nil }); err != nil {
 				t.Fatal(err)
 			}
 		}

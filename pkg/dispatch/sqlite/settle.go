@@ -10,10 +10,10 @@ import (
 )
 
 const (
-	settleTask = settleRow + `id=? AND lease=? AND generation=? AND group_name IS ?`
-	settleAt   = settleRow + `id=? AND lease=? AND generation=? AND group_name IS NULL AND rowid=?`
+	settleTask = settleRow + `id=?`
+	settleAt   = settleRow + `rowid=? AND id=? AND group_name IS NULL`
 	settleRow  = `UPDATE tasks SET state=?, reason=?, ended_at=?, due_at=?, lane=?, turn_lane=?, identifier=?,
-	progress=?, lapses=?, ttl=?, room=zeroblob(?), lease=NULL, until=0 WHERE `
+	progress=?, lapses=?, ttl=?, generation=?, room=zeroblob(?) WHERE `
 )
 
 // Settle implements [dispatch.Store].
@@ -42,7 +42,7 @@ func (s *Store) Settle(ctx context.Context, t dispatch.Task, callbacks ...dispat
 // settle is a task on its way out of its lease, with what is put in the same commit.
 type settle struct {
 	task      dispatch.Task  // its memory is the caller's: only what is copied with it may be read
-	row       []driver.Value // the arguments of settleTask but the last, the group
+	row       []driver.Value // the arguments of settleRow
 	callbacks []put
 	weight    int
 }
@@ -56,11 +56,9 @@ func newSettle(t dispatch.Task, callbacks []dispatch.Task) (settle, error) {
 		return settle{}, err
 	}
 	lane, turnLane := lanes(t)
-	after := t
-	after.Lease, after.Until = "", time.Time{}
 	e := settle{task: t, weight: 1}
-	e.row = append(make([]driver.Value, 0, 15), string(t.State), t.Reason, dispatch.Millis(t.EndedAt), dispatch.Millis(t.DueAt), lane, turnLane,
-		text(t.Identifier), blob(progress), int64(t.Lapses), seconds(t.TTL), room(after, len(progress)), t.ID, t.Lease, t.Generation)
+	e.row = append(make([]driver.Value, 0, 14), string(t.State), t.Reason, dispatch.Millis(t.EndedAt), dispatch.Millis(t.DueAt), lane, turnLane,
+		text(t.Identifier), blob(progress), int64(t.Lapses), seconds(t.TTL), t.Generation, room(t, len(progress)))
 	for _, c := range callbacks {
 		p := newPut(c)
 		if p.err != nil {
@@ -71,27 +69,32 @@ func newSettle(t dispatch.Task, callbacks []dispatch.Task) (settle, error) {
 	return e, nil
 }
 
-// write settles and puts the callbacks. A plain task whose row is where it was takes one statement: only where that
-// meets no row is there something to look at.
+// write settles and puts the callbacks. A plain task whose row is where it was takes two statements: only where one of
+// them meets no row is there something to look at.
 func (e settle) write(c *session, rowid int64) (next dispatch.Hint, lost bool, err error) {
-	if e.task.Group == "" && rowid != 0 {
-		changed, err := c.exec(settleAt, append(e.row, rowid)...)
+	t := e.task
+	ended, err := c.exec(endLease, t.ID, t.Lease, t.Generation)
+	if err != nil {
+		return next, false, err
+	}
+	if ended == 1 && t.Group == "" && rowid != 0 {
+		changed, err := c.exec(settleAt, append(e.row, rowid, t.ID)...)
 		if err != nil || changed == 1 {
 			return next, false, e.call(c, err)
 		}
 	}
-	row, there, err := get(c, e.task.ID)
+	row, there, err := get(c, t.ID)
 	switch {
 	case err != nil:
 		return next, false, err
-	case there && row.Lease == "" && row.Generation == e.task.Generation: // settled by an earlier try
+	case there && ended == 0 && row.Lease == "" && row.Generation == t.Generation: // settled by an earlier try
 		next, err = turn(c, row)
 		return next, false, err
-	case !there || row.Lease != e.task.Lease || row.Generation != e.task.Generation:
+	case !there || ended == 0:
 		return next, true, nil
 	}
-	_, err = c.exec(settleTask, append(e.row, text(row.Group))...)
-	if err == nil && e.task.State.Final() {
+	_, err = c.exec(settleTask, append(e.row, t.ID)...)
+	if err == nil && t.State.Final() {
 		next, err = handOver(c, row)
 	}
 	return next, false, e.call(c, err)

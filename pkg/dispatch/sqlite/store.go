@@ -33,17 +33,20 @@ var _ dispatch.Store = (*Store)(nil)
 const readers = 4
 
 // Open opens the store in the file at path, which it creates, for the owner alone, if it is absent. It
-// brings an older format up to date and fails for a newer one, and for a file that is something else.
+// brings an older format up to date and fails for a newer one, for a file that is something else, and, with [ErrLocked], for an
+// older one while a server has it: see [Lock.Open].
 // Beside the file lie two of SQLite's own, with -wal and -shm behind the name: all three belong together.
 func Open(ctx context.Context, path string) (*Store, error) {
-	s, err := open(ctx, path)
-	if err != nil {
-		return nil, fmt.Errorf("opening the store %s: %w", path, err)
-	}
-	return s, nil
+	return open(ctx, path, false)
 }
 
-func open(ctx context.Context, path string) (_ *Store, err error) {
+// open opens the store in the file at path; locked says that its lock is the caller's.
+func open(ctx context.Context, path string, locked bool) (_ *Store, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("opening the store %s: %w", path, err)
+		}
+	}()
 	path, err = filepath.Abs(path)
 	if err != nil {
 		return nil, err
@@ -67,7 +70,7 @@ func open(ctx context.Context, path string) (_ *Store, err error) {
 		return nil, err
 	}
 	opened = append(opened, write)
-	if err := migrate(ctx, write); err != nil {
+	if err := bringUpToDate(ctx, write, path, locked); err != nil {
 		return nil, err
 	}
 	// What a statement may have to undo is kept in memory: no temporary folder need be there, with room in it. Making an index

@@ -15,7 +15,7 @@ const (
 )
 
 // Rows past their TTL, unless somebody may be sending them.
-const purgeable = `ttl>0 AND ttl<=? AND (lease IS NULL OR until<=?)`
+const purgeable = `ttl>0 AND ttl<=? AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.id=tasks.id AND l.until>?)`
 
 // Purge deletes the rows that are past their TTL at now, except leased ones, and returns how many. It reads
 // the whole store, in small steps: an index by TTL would cost every task two writes more. Once an hour is enough.
@@ -79,24 +79,12 @@ func (s *Store) purge(ctx context.Context, now time.Time, rowids []int64) (int, 
 	return purged, nil
 }
 
-// leasedTasks are found by the index, which has what has been due in each lane: a leased task is always due. The lanes
-// are found one after the other; those with an exclamation mark are of the history, whose tasks have ended.
-const (
-	leasedTasks = `WITH RECURSIVE live (name) AS (
-		SELECT min(lane) FROM tasks WHERE lane IS NOT NULL
-		UNION ALL SELECT (SELECT min(lane) FROM tasks WHERE lane > live.name) FROM live WHERE live.name IS NOT NULL
-	)
-	SELECT t.rowid FROM live CROSS JOIN tasks t
-	WHERE live.name IS NOT NULL AND instr(live.name, '!') = 0 AND t.lane = live.name AND t.due_at <= ?1 AND t.lease IS NOT NULL AND t.until > ?2`
-	freeLeases = `UPDATE tasks SET until=?2 WHERE rowid IN (` + leasedTasks + `)`
-)
-
 // FreeLeases ends every lease at now, and returns how many: for a server that starts, holds the [Lock], and so
 // knows that their holders are gone. The next claims count them as lapses.
 func (s *Store) FreeLeases(ctx context.Context, now time.Time) (int, error) {
 	freed := int64(0)
 	err := s.writer.write(ctx, heaviest, func(c *session) (err error) {
-		freed, err = c.exec(freeLeases, dispatch.Millis(now.Add(dispatch.ClaimAhead)), dispatch.Millis(now))
+		freed, err = c.exec(freeLeases, dispatch.Millis(now))
 		return err
 	})
 	if err != nil {

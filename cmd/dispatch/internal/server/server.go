@@ -101,7 +101,7 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	if s.lock, err = sqlite.TryLock(o.DB); err != nil {
 		return nil, err
 	}
-	if s.Store, err = sqlite.Open(ctx, o.DB); err != nil {
+	if s.Store, err = s.lock.Open(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.freeLeases(ctx); err != nil {
