@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -73,12 +74,18 @@ const (
 	maxWorkers = 10_000
 	// gcPercent spends memory on fewer collections: thousands of short tasks a second leave much behind.
 	gcPercent = 400
+	// threads is how many run Go code at once for each processor. One that waits for the disk keeps its place for a while:
+	// with no more places than processors, a processor would have nothing to do meanwhile.
+	threads = 2
 )
 
 // Run serves until a signal comes.
 func (s serveCommand) Run(ctx context.Context, c console) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
+	}
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(threads * runtime.GOMAXPROCS(0))
 	}
 	log := slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: s.LogLevel}))
 	token, err := s.token()
