@@ -26,7 +26,7 @@ func (s *Store) claim(c *session, ids []string, l dispatch.Lease, results []disp
 	if err != nil {
 		return err
 	}
-	var free []driver.Value // their rowids
+	var free []int64 // their rowids
 	for i, id := range ids {
 		f := all[id]
 		if f == nil {
@@ -62,11 +62,11 @@ func (s *Store) claim(c *session, ids []string, l dispatch.Lease, results []disp
 // claimFree writes what lease did to tasks that had no lease. It follows a read in the same transaction, within which
 // nobody else writes. Where a statement of several rows may abort, and any that calls a function may, SQLite first copies
 // each page that it writes, to undo the statement alone. Here an error undoes the whole transaction: so it is OR FAIL.
-func claimFree(c *session, rowids []driver.Value, l dispatch.Lease) error {
+func claimFree(c *session, rowids []int64, l dispatch.Lease) error {
 	from := dispatch.Millis(l.At) + dispatch.LeaseMargin.Milliseconds()
 	claimed := int64(0)
-	err := together(rowids, func(rowids []driver.Value) error {
-		changed, err := c.exec(leaseAt+tasksAt(len(rowids)), append([]driver.Value{l.Token, from}, rowids...)...)
+	err := together(rowids, func(at []driver.Value) error {
+		changed, err := c.exec(leaseAt+tasksAt(len(at)), append([]driver.Value{l.Token, from}, at...)...)
 		claimed += changed
 		return err
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"math/bits"
+	"slices"
 	"strings"
 
 	"example.com/dispatch/pkg/dispatch"
@@ -53,8 +54,8 @@ func (s *Store) findTogether(c *session, ids []string) (map[string]*found, error
 		all[f.task.ID] = f
 		return true, err
 	}
-	err := together(s.rowids.recallAll(ids), func(rowids []driver.Value) error {
-		return c.query(context.Background(), rows+tasksAt(len(rowids))+withLease, read, rowids...)
+	err := together(s.rowids.recallAll(ids), func(at []driver.Value) error {
+		return c.query(context.Background(), rows+tasksAt(len(at))+withLease, read, at...)
 	})
 	return all, err
 }
@@ -63,17 +64,18 @@ func (s *Store) findTogether(c *session, ids []string) (map[string]*found, error
 // row take, and more rows save no more.
 const widest = 64
 
-// together hands out rowids, as many as one statement takes: a power of two, so that there are few statements to prepare.
-// Those that make up for what is missing are NULL, and of no row.
-func together(rowids []driver.Value, do func(rowids []driver.Value) error) error {
-	for len(rowids) > 0 {
-		some := min(widest, len(rowids))
-		wide := make([]driver.Value, width(some))
-		copy(wide, rowids[:some])
-		if err := do(wide); err != nil {
+// together hands out rowids in the order in which the rows lie, as many as one statement takes: a power of two, so that there
+// are few statements to prepare. Those that make up for what is missing are NULL, and of no row.
+func together(rowids []int64, do func(at []driver.Value) error) error {
+	slices.Sort(rowids)
+	for some := range slices.Chunk(rowids, widest) {
+		at := make([]driver.Value, width(len(some)))
+		for i, rowid := range some {
+			at[i] = rowid
+		}
+		if err := do(at); err != nil {
 			return err
 		}
-		rowids = rowids[some:]
 	}
 	return nil
 }

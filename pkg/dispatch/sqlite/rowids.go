@@ -1,9 +1,6 @@
 package sqlite
 
-import (
-	"database/sql/driver"
-	"sync"
-)
+import "sync"
 
 // rowids remembers where the rows are that are about to be claimed and settled: found by its id, a row takes a walk
 // through an index of its own. What it says is a guess, because another process may have deleted a row and put
@@ -32,11 +29,11 @@ func (r *rowids) recall(id string) int64 {
 	return r.of[id]
 }
 
-// recallAll returns what it remembers of the ids, as a query takes it.
-func (r *rowids) recallAll(ids []string) []driver.Value {
+// recallAll returns what it remembers of the ids.
+func (r *rowids) recallAll(ids []string) []int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	known := make([]driver.Value, 0, len(ids))
+	known := make([]int64, 0, len(ids))
 	for _, id := range ids {
 		if rowid := r.of[id]; rowid != 0 {
 			known = append(known, rowid)
