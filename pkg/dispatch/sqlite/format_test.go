@@ -22,29 +22,29 @@ func TestFilesOfOlderFormatsGoOn(t *testing.T) {
 		"format4": {"first", "scheduled", "leased", "lapsed", "later"},
 	} {
 		t.Run(format, func(t *testing.T) {
-			old, err := os.ReadFile("testdata/" + format + ".sqlite")
-			if err != nil {
-				t.Fatal(err)
-			}
-			path := file(t)
-			if err := os.WriteFile(path, old, 0o600); err != nil {
-				t.Fatal(err)
-			}
+			path, _ := older(t, format)
 			oldFileGoesOn(t, path, live)
 		})
 	}
 }
 
-// A server of an older format could not settle any more what it has claimed, and all that would be sent again.
-func TestAnOlderFileIsLeftToItsServer(t *testing.T) {
-	old, err := os.ReadFile("testdata/format4.sqlite")
+// older returns a copy of a kept file, and what is in it.
+func older(t *testing.T, format string) (path string, content []byte) {
+	t.Helper()
+	content, err := os.ReadFile("testdata/" + format + ".sqlite")
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := file(t)
-	if err := os.WriteFile(path, old, 0o600); err != nil {
+	path = file(t)
+	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return path, content
+}
+
+// A server of an older format could not settle any more what it has claimed, and all that would be sent again.
+func TestAnOlderFileIsLeftToItsServer(t *testing.T) {
+	path, old := older(t, "format4")
 	lock, err := sqlite.TryLock(path)
 	if err != nil {
 		t.Fatal(err)

@@ -25,17 +25,27 @@ type Lock struct {
 // with the process, however that ends. A copy of the store's file without it counts as settled: its leases may be
 // those of a server that still runs, and end by themselves.
 func TryLock(path string) (*Lock, error) {
-	f, err := os.OpenFile(path+"-lock", os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := takeLock(path)
 	if err == nil {
-		if err = lockFile(f); err == nil {
-			var l *Lock
-			if l, err = mark(path, f); err == nil {
-				return l, nil
-			}
+		var l *Lock
+		if l, err = mark(path, f); err == nil {
+			return l, nil
 		}
 		err = errors.Join(err, f.Close())
 	}
 	return nil, fmt.Errorf("locking the store %s: %w", path, err)
+}
+
+// takeLock takes the lock until the file that it returns is closed.
+func takeLock(path string) (*os.File, error) {
+	f, err := os.OpenFile(path+"-lock", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := lockFile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }
 
 // mark notes in the lock that its holder may leave leases.
@@ -53,18 +63,6 @@ func mark(path string, f *os.File) (*Lock, error) {
 // Open opens the store whose file is locked, as the function Open does. Only whoever has the lock may bring a file to a
 // newer format: a server of an older one could not settle any more what it has claimed.
 func (l *Lock) Open(ctx context.Context) (*Store, error) { return open(ctx, l.path, true) }
-
-// unserved takes the lock for a moment: until it is released no server has the file, or begins to.
-func unserved(path string) (release func() error, err error) {
-	f, err := os.OpenFile(path+"-lock", os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := lockFile(f); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f.Close, nil
-}
 
 // Settled notes that no lease is left, so that the next holder need not look for any.
 func (l *Lock) Settled() error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 )
 
 // ErrNewerFormat is the error of Open for a file that a newer version of this package has written.
@@ -89,17 +90,19 @@ func migrations() []string {
 // bringUpToDate brings the file at path to the newest format, while no other server has it than, if it is locked, the
 // caller's.
 func bringUpToDate(ctx context.Context, s *session, path string, locked bool) (err error) {
-	release := func() error { return nil }
-	defer func() { err = errors.Join(err, release()) }()
-	return migrate(ctx, s, func() (err error) {
-		if locked {
-			return nil
+	if locked {
+		return migrate(ctx, s, func() error { return nil })
+	}
+	var lock *os.File
+	defer func() {
+		if lock != nil {
+			err = errors.Join(err, lock.Close())
 		}
-		r, err := unserved(path)
-		if err != nil {
+	}()
+	return migrate(ctx, s, func() (err error) {
+		if lock, err = takeLock(path); err != nil {
 			return fmt.Errorf("the file is of an older format: start its server anew first: %w", err)
 		}
-		release = r
 		return nil
 	})
 }
